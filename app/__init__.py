@@ -1,0 +1,1 @@
+"""The product: orchestration, storage, API, web application and command line."""

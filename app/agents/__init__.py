@@ -1,0 +1,1 @@
+"""Forecasts and standing preferences become orders."""

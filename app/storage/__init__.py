@@ -1,0 +1,1 @@
+"""Rows and nouns: the database behind the community."""

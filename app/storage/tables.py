@@ -1,0 +1,313 @@
+"""The database tables. One database holds one community.
+
+Instants are integer seconds since the Unix epoch in columns ending `_s`; energies are integer Wh, money integer
+nano-units of currency, prices integer micro-units per kWh. `store.py` and `ingest.py` are the only readers and writers.
+"""
+
+from sqlalchemy import BigInteger, Index, LargeBinary, Text
+from sqlmodel import Field, SQLModel
+
+
+class Community(SQLModel, table=True):
+    """The one community of this database and the platform its signatures are meant for."""
+
+    id: str = Field(primary_key=True)
+    name: str
+    currency: str = "EUR"
+    timezone: str = "Europe/Berlin"
+    market_time_unit_minutes: int = 15
+    network: str
+    simulated: bool = False
+    chain_id: int | None = Field(default=None, sa_type=BigInteger)
+    ledger_address: str | None = None
+    ledger_code_hash: str | None = None
+    genesis_hash: str | None = None
+    tie_seed: str
+
+
+class Participant(SQLModel, table=True):
+    """A member or an operator. `lane` is the member's balance slot in the ledger contract, None for staff."""
+
+    id: str = Field(primary_key=True)
+    display_name: str
+    email: str | None = Field(default=None, unique=True)
+    role: str = "household"  # household | operator
+    status: str = "active"  # active | suspended
+    vat_class: str = "private"
+    lane: int | None = Field(default=None, unique=True)
+    account_address: str | None = None
+    password_hash: str | None = None
+    sign_in_code_hash: str | None = None
+    created_s: int = Field(default=0, sa_type=BigInteger)
+
+
+class MeteringPoint(SQLModel, table=True):
+    """A grid connection: where it is, and what stands behind it."""
+
+    id: str = Field(primary_key=True)
+    participant_id: str = Field(foreign_key="participant.id", index=True)
+    bus: int | None = None
+    connection_w: int = 25_000
+    generation_w: int = 0
+    generation_controllable: bool = False
+    battery_wh: int = 0
+    battery_w: int = 0
+
+
+class SupplyContract(SQLModel, table=True):
+    """What a participant's own supplier charges and pays, net of VAT and grid fees."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    participant_id: str = Field(foreign_key="participant.id", index=True)
+    supplier_price_micro_per_kwh: int
+    feed_in_price_micro_per_kwh: int
+    valid_from_s: int = Field(sa_type=BigInteger)
+    valid_to_s: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class Preference(SQLModel, table=True):
+    """A participant's standing limits; None means the community's default."""
+
+    participant_id: str = Field(primary_key=True, foreign_key="participant.id")
+    sell_at_least_micro_per_kwh: int | None = None
+    buy_at_most_micro_per_kwh: int | None = None
+    autonomy: str = "full"  # suggest | semi | full
+    trading_paused: bool = False
+    changed_s: int = Field(default=0, sa_type=BigInteger)
+
+
+class Gateway(SQLModel, table=True):
+    """A gateway and the address of its signing key."""
+
+    id: str = Field(primary_key=True)
+    name: str
+    address: str | None = Field(default=None, unique=True)
+    token_hash: str | None = Field(default=None, unique=True)
+    enrolment_code_hash: str | None = Field(default=None, unique=True)
+    status: str = "pending"  # pending | approved | revoked
+    last_seen_s: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class Device(SQLModel, table=True):
+    """A meter, read by one gateway, at one metering point."""
+
+    id: str = Field(primary_key=True)
+    metering_point_id: str = Field(foreign_key="meteringpoint.id", index=True)
+    gateway_id: str = Field(foreign_key="gateway.id", index=True)
+    profile: str
+
+
+class ReadingBatchRow(SQLModel, table=True):
+    """A signed batch exactly as it was accepted."""
+
+    __tablename__ = "reading_batch"
+    device_id: str = Field(primary_key=True)
+    epoch: int = Field(primary_key=True)
+    first_seq: int = Field(primary_key=True, sa_type=BigInteger)
+    count: int
+    previous_hash: bytes = Field(sa_type=LargeBinary)
+    head: bytes = Field(sa_type=LargeBinary)
+    signature: bytes = Field(sa_type=LargeBinary)
+    received_s: int = Field(sa_type=BigInteger)
+
+
+class ReadingRow(SQLModel, table=True):
+    """One accepted register reading (cumulative, mWh)."""
+
+    __tablename__ = "reading"
+    device_id: str = Field(primary_key=True)
+    epoch: int = Field(primary_key=True)
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    start_s: int = Field(sa_type=BigInteger)
+    duration_s: int
+    import_mwh: int = Field(sa_type=BigInteger)
+    export_mwh: int = Field(sa_type=BigInteger)
+    flags: int
+    batch_first_seq: int = Field(sa_type=BigInteger)
+    __table_args__ = (Index("reading_by_start", "start_s"),)
+
+
+class IntervalEnergyRow(SQLModel, table=True):
+    """Validated energy of a metering point in an interval."""
+
+    __tablename__ = "interval_energy"
+    metering_point_id: str = Field(primary_key=True)
+    start_s: int = Field(primary_key=True, sa_type=BigInteger)
+    import_wh: int
+    export_wh: int
+    quality: str
+    received_s: int = Field(sa_type=BigInteger)
+    __table_args__ = (Index("interval_energy_by_start", "start_s"),)
+
+
+class IngestAlarm(SQLModel, table=True):
+    """Refused or conflicting input, kept as evidence."""
+
+    __tablename__ = "ingest_alarm"
+    id: int | None = Field(default=None, primary_key=True)
+    at_s: int = Field(sa_type=BigInteger)
+    kind: str  # unknown_key | bad_signature | altered | gap | conflict | malformed | ...
+    device_id: str
+    message: str
+    evidence: str = Field(sa_type=Text)
+
+
+class Envelope(SQLModel, table=True):
+    """Operating envelope of a metering point in an interval."""
+
+    metering_point_id: str = Field(primary_key=True)
+    start_s: int = Field(primary_key=True, sa_type=BigInteger)
+    import_limit_w: int
+    export_limit_w: int
+
+
+class MarketOrder(SQLModel, table=True):
+    """A sealed order. Never deleted: a cancelled one keeps its row."""
+
+    __tablename__ = "market_order"
+    order_id: str = Field(primary_key=True)
+    start_s: int = Field(index=True, sa_type=BigInteger)
+    participant_id: str = Field(foreign_key="participant.id", index=True)
+    metering_point_id: str
+    side: str
+    quantity_wh: int
+    limit_micro_per_kwh: int
+    firmness: str
+    origin: str  # agent | person
+    reason: str = ""
+    placed_s: int = Field(sa_type=BigInteger)
+    cancelled_s: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class MarketRound(SQLModel, table=True):
+    """One round: the state machine of a delivery interval and the published result.
+
+    state goes open -> closed -> cleared -> settled; a row is cleared at most once.
+    """
+
+    __tablename__ = "market_round"
+    start_s: int = Field(primary_key=True, sa_type=BigInteger)
+    state: str = "open"
+    closed_s: int | None = Field(default=None, sa_type=BigInteger)
+    cleared_s: int | None = Field(default=None, sa_type=BigInteger)
+    book_hash: str | None = None
+    status: str | None = None  # green | amber | red
+    clearing_price_micro_per_kwh: int | None = None
+    traded_wh: int | None = None
+    binding_count: int | None = None
+    clearing_json: str | None = Field(default=None, sa_type=Text)
+    clearing_hash: str | None = None
+
+
+class TradeRow(SQLModel, table=True):
+    """The outcome of one order."""
+
+    __tablename__ = "trade"
+    order_id: str = Field(primary_key=True)
+    start_s: int = Field(index=True, sa_type=BigInteger)
+    accepted_wh: int
+    curtailed_wh: int
+    price_micro_per_kwh: int | None
+    amount_nano: int = Field(sa_type=BigInteger)
+
+
+class SetPoint(SQLModel, table=True):
+    """What a gateway must enforce in an interval; None means free."""
+
+    __tablename__ = "set_point"
+    metering_point_id: str = Field(primary_key=True)
+    start_s: int = Field(primary_key=True, sa_type=BigInteger)
+    generation_limit_w: int | None = None
+    battery_w: int | None = None  # + charges, - discharges
+
+
+class AllocationRow(SQLModel, table=True):
+    """How a metering point's metered energy was shared in an interval, by the latest settlement run."""
+
+    __tablename__ = "allocation"
+    metering_point_id: str = Field(primary_key=True)
+    start_s: int = Field(primary_key=True, sa_type=BigInteger)
+    run: str
+    bought_wh: int
+    sold_wh: int
+    residual_import_wh: int
+    residual_export_wh: int
+    curtailed_wh: int = 0
+    __table_args__ = (Index("allocation_by_start", "start_s"),)
+
+
+class TransferRow(SQLModel, table=True):
+    """A posted transfer. Rows are only ever inserted."""
+
+    __tablename__ = "transfer"
+    transfer_id: str = Field(primary_key=True)
+    start_s: int = Field(index=True, sa_type=BigInteger)
+    run: str
+    kind: str
+    debit: str = Field(index=True)
+    credit: str = Field(index=True)
+    amount_nano: int = Field(sa_type=BigInteger)
+    energy_wh: int
+    price_micro_per_kwh: int
+    batch_sequence: int | None = Field(default=None, index=True)
+
+
+class SettlementBatch(SQLModel, table=True):
+    """One batch on chain: prepared in the transaction that posts its transfers, then sent, then final."""
+
+    __tablename__ = "settlement_batch"
+    sequence: int = Field(primary_key=True)
+    first_start_s: int = Field(sa_type=BigInteger)
+    end_s: int = Field(sa_type=BigInteger)
+    trades_root: str
+    readings_root: str
+    evidence_hash: str
+    net_json: str = Field(sa_type=Text)
+    state: str = "prepared"  # prepared | sent | final
+    tx_hash: str | None = None
+    block_number: int | None = None
+    block_hash: str | None = None
+    gas_used: int | None = None
+    prepared_s: int = Field(sa_type=BigInteger)
+
+
+class MemberSalt(SQLModel, table=True):
+    """Secret that blinds a member's leaves of one batch; erasing it unlinks past proofs."""
+
+    __tablename__ = "member_salt"
+    participant_id: str = Field(primary_key=True)
+    sequence: int = Field(primary_key=True)
+    salt: bytes = Field(sa_type=LargeBinary)
+
+
+class TariffVersion(SQLModel, table=True):
+    """A tariff and from when it holds."""
+
+    __tablename__ = "tariff_version"
+    id: int | None = Field(default=None, primary_key=True)
+    valid_from_s: int = Field(unique=True, sa_type=BigInteger)
+    tariff_json: str = Field(sa_type=Text)
+
+
+class ChainOutbox(SQLModel, table=True):
+    """A signed transaction, stored before it is sent; the same bytes are sent again until final."""
+
+    __tablename__ = "chain_outbox"
+    business_id: str = Field(primary_key=True)
+    nonce: int = Field(unique=True)
+    raw: bytes = Field(sa_type=LargeBinary)
+    tx_hash: str
+    state: str = "stored"  # stored | final
+    stored_s: int = Field(sa_type=BigInteger)
+
+
+class AuditEntry(SQLModel, table=True):
+    """Who did what, and when."""
+
+    __tablename__ = "audit_entry"
+    id: int | None = Field(default=None, primary_key=True)
+    at_s: int = Field(sa_type=BigInteger)
+    actor: str
+    action: str
+    subject: str
+    detail: str = Field(default="", sa_type=Text)

@@ -1,0 +1,1 @@
+"""Settlement: transfers, the chain, proofs and verification."""

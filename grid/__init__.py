@@ -1,0 +1,1 @@
+"""The physical network: feeders, power flow, sensitivities and limits."""

@@ -1,0 +1,1 @@
+"""The market: orders, auction, welfare model, prices and certificates."""

@@ -1,0 +1,1 @@
+"""From meter registers to signed interval energy."""
