@@ -22,6 +22,7 @@ class Community(SQLModel, table=True):
     ledger_address: str | None = None
     ledger_code_hash: str | None = None
     genesis_hash: str | None = None
+    drawing_json: str | None = Field(default=None, sa_type=Text)  # grid.feeder.drawing of the network
     tie_seed: str
 
 
@@ -197,6 +198,7 @@ class MarketRound(SQLModel, table=True):
     binding_count: int | None = None
     clearing_json: str | None = Field(default=None, sa_type=Text)
     clearing_hash: str | None = None
+    network_json: str | None = Field(default=None, sa_type=Text)  # bus voltages and loadings of the published result
 
 
 class TradeRow(SQLModel, table=True):
