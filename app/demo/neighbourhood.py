@@ -1,0 +1,189 @@
+"""The neighbourhood of the demonstration: homes of a SimBench network with a year of quarter-hours behind each.
+
+A home is a bus with at least one load; everything at that bus (heat pump, charging point, solar, battery) is behind its
+one meter. SimBench profiles are of the leap year 2016; another year's date takes the profile of the same month and day.
+
+Source: S. Meinecke et al., "SimBench - A Benchmark Dataset of Electric Power Systems", Energies 13(12), 2020.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+SLOT_S = 900
+PROFILE_YEAR = 2016
+DEFAULT_NETWORK = "simbench:1-LV-rural3--2-sw"
+SUNNY_DAY = date(2016, 5, 26)
+DARK_DAY = date(2016, 12, 15)
+SOLAR_FACTOR = 4.0
+"""The installed solar of the data set times this: the default day then overloads the transformer at noon."""
+
+FloatArray = NDArray[np.float64]
+
+
+class NeighbourhoodError(ValueError):
+    """The demonstration cannot be built from what was asked; the message names the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """One household: where it is connected and what it owns. Powers in W, energies in Wh."""
+
+    home_id: str
+    bus: int
+    generation_w: int
+    battery_w: int
+    battery_wh: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbourhood:
+    """Homes and their weather-driven powers, slot by slot.
+
+    load_w, load_var, generation_w  [n_slot, n_home], mean power over each slot, >= 0 (load_var may be negative)
+    first_start_s  start of slot 0, seconds since the Unix epoch
+    """
+
+    homes: tuple[Home, ...]
+    first_start_s: int
+    load_w: FloatArray
+    load_var: FloatArray
+    generation_w: FloatArray
+
+    def slot(self, start_s: int) -> int:
+        """Row of the slot that starts at `start_s`. Raises IndexError outside the data."""
+        row = (start_s - self.first_start_s) // SLOT_S
+        if not 0 <= row < len(self.load_w):
+            raise IndexError(f"no profile for {datetime.fromtimestamp(start_s, UTC).isoformat()}")
+        return int(row)
+
+    def save(self, path: Path) -> None:
+        """Write to one file that `load` reads back."""
+        homes = json.dumps([asdict(home) for home in self.homes])
+        np.savez(
+            path,
+            homes=np.array(homes),
+            first_start_s=self.first_start_s,
+            load_w=self.load_w,
+            load_var=self.load_var,
+            generation_w=self.generation_w,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> "Neighbourhood":
+        """Read what `save` wrote."""
+        with np.load(path) as data:
+            return cls(
+                homes=tuple(Home(**home) for home in json.loads(str(data["homes"]))),
+                first_start_s=int(data["first_start_s"]),
+                load_w=data["load_w"],
+                load_var=data["load_var"],
+                generation_w=data["generation_w"],
+            )
+
+
+def local_midnight_s(day: date, timezone: str) -> int:
+    """Start of a local day, seconds since the Unix epoch."""
+    return int(datetime.combine(day, time(), ZoneInfo(timezone)).timestamp())
+
+
+def build_neighbourhood(
+    network: str,
+    day: date,
+    *,
+    timezone: str,
+    days_before: int,
+    households: int | None = None,
+    solar_factor: float = SOLAR_FACTOR,
+    seed: str = "commonwatt",
+) -> Neighbourhood:
+    """Homes of a SimBench network with profiles from `days_before` days before `day` to the end of the day after it.
+
+    With `households`, keeps homes with solar first (half of them at most), the rest by a seeded order.
+    """
+    code = network.removeprefix("simbench:")
+    if code == network:
+        raise NeighbourhoodError(
+            f"the demonstration needs a SimBench network such as {DEFAULT_NETWORK}, not {network!r}"
+        )
+    first_day = day - timedelta(days=days_before)
+    first_s, end_s = local_midnight_s(first_day, timezone), local_midnight_s(day + timedelta(days=2), timezone)
+    rows = _profile_rows(first_s, (end_s - first_s) // SLOT_S, timezone)
+    homes, load_w, load_var, generation_w = _simbench_homes(code, rows, solar_factor)
+    keep = _chosen(homes, households, seed)
+    return Neighbourhood(
+        homes=tuple(homes[k] for k in keep),
+        first_start_s=first_s,
+        load_w=load_w[:, keep],
+        load_var=load_var[:, keep],
+        generation_w=generation_w[:, keep],
+    )
+
+
+def _profile_rows(first_s: int, count: int, timezone: str) -> NDArray[np.int64]:
+    """Row of the SimBench year for each slot: the profiles are in local time without daylight saving (UTC+1)."""
+    year_start = datetime(PROFILE_YEAR, 1, 1, tzinfo=UTC) - timedelta(hours=1)
+    first = datetime.fromtimestamp(first_s, ZoneInfo(timezone)).astimezone(UTC)
+    same_day = first.replace(year=PROFILE_YEAR)
+    offset = int((same_day - year_start).total_seconds()) // SLOT_S
+    return np.asarray((offset + np.arange(count)) % (366 * 96), dtype=np.int64)
+
+
+def _simbench_homes(
+    code: str, rows: NDArray[np.int64], solar_factor: float
+) -> tuple[list[Home], FloatArray, FloatArray, FloatArray]:
+    import simbench
+
+    if code not in simbench.collect_all_simbench_codes():
+        raise NeighbourhoodError(f"no SimBench network is called {code!r}: see `commonwatt grid list`")
+    net = simbench.get_simbench_net(code)
+    values = simbench.get_absolute_values(net, profiles_instead_of_study_cases=True)
+    buses = sorted(int(bus) for bus in net.load.bus.unique() if net.bus.vn_kv[bus] < 1)
+    if not buses:
+        raise NeighbourhoodError(f"SimBench network {code!r} has no low-voltage loads: choose a 1-LV-... network")
+    load_w = _per_bus(values[("load", "p_mw")], net.load.bus, buses, rows)
+    load_var = _per_bus(values[("load", "q_mvar")], net.load.bus, buses, rows)
+    generation_w = _per_bus(values[("sgen", "p_mw")], net.sgen.bus, buses, rows) * solar_factor
+    nameplate_w = net.sgen.groupby("bus").p_mw.sum() * 1e6 * solar_factor
+    storage = net.storage.groupby("bus")[["sn_mva", "max_e_mwh"]].sum() * 1e6
+    homes = [
+        Home(
+            home_id=f"H{number:03d}",
+            bus=bus,
+            generation_w=round(nameplate_w.get(bus, 0.0)),
+            battery_w=round(storage.sn_mva.get(bus, 0.0)),
+            battery_wh=round(storage.max_e_mwh.get(bus, 0.0)),
+        )
+        for number, bus in enumerate(buses, 1)
+    ]
+    return homes, load_w, load_var, generation_w
+
+
+def _per_bus(frame: object, element_bus: object, buses: list[int], rows: NDArray[np.int64]) -> FloatArray:
+    values = np.asarray(frame, dtype=np.float64)[rows] * 1e6
+    column = {bus: k for k, bus in enumerate(buses)}
+    out = np.zeros((len(rows), len(buses)))
+    for element, bus in enumerate(np.asarray(element_bus, dtype=np.int64)):
+        if int(bus) in column:
+            out[:, column[int(bus)]] += values[:, element]
+    return out
+
+
+def _chosen(homes: list[Home], households: int | None, seed: str) -> list[int]:
+    if households is None or households == len(homes):
+        return list(range(len(homes)))
+    if not 2 <= households <= len(homes):
+        raise NeighbourhoodError(f"--households {households}: this network has 2 to {len(homes)} homes")
+
+    def order(k: int) -> bytes:
+        return hashlib.sha256(f"{seed}:{homes[k].home_id}".encode()).digest()
+
+    solar = sorted((k for k, home in enumerate(homes) if home.generation_w), key=order)[: households // 2]
+    others = sorted((k for k in range(len(homes)) if k not in set(solar)), key=order)
+    return sorted([*solar, *others[: households - len(solar)]])

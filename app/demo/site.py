@@ -1,0 +1,81 @@
+"""What stands behind a meter: load, solar and a battery, and what a set-point changes.
+
+The same model answers Modbus reads in the simulated meters and computes the supplier-only day for comparison.
+Registers are integer milliwatt-hours and depend only on the powers and on when set-points changed, never on
+when somebody looked: reading twice as often gives the same registers.
+"""
+
+from dataclasses import dataclass, replace
+
+ROUND_TRIP_EFFICIENCY = 0.9025
+"""0.95 each way (SimBench's `efficiency_percent`), applied on charging."""
+
+MWH_PER_WATT_SECOND = 1000 / 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPoints:
+    """What the inverter was told: None leaves it free. `battery_w` + charges, - discharges."""
+
+    generation_limit_w: float | None = None
+    battery_w: float | None = None
+
+
+FREE = SetPoints()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteState:
+    """A site at `at_s`: cumulative registers in mWh and the energy in the battery in Wh."""
+
+    at_s: float
+    import_mwh: int
+    export_mwh: int
+    stored_wh: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Battery:
+    """Power limit in W (both ways) and usable energy in Wh; zeros where there is none."""
+
+    power_w: float
+    energy_wh: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Powers in W over a stretch of time: net + = import from the grid, battery + = charging."""
+
+    net_w: float
+    battery_w: float
+    generation_w: float
+
+
+def flow(
+    *, load_w: float, generation_w: float, battery: Battery, stored_wh: float, set_points: SetPoints, seconds: float
+) -> Flow:
+    """Powers over the next `seconds`, all constant.
+
+    Without a battery set-point the battery serves its own home: it stores surplus and covers need.
+    """
+    made_w = generation_w if set_points.generation_limit_w is None else min(generation_w, set_points.generation_limit_w)
+    wanted_w = made_w - load_w if set_points.battery_w is None else set_points.battery_w
+    hours = seconds / 3600
+    room_w = (battery.energy_wh - stored_wh) / (ROUND_TRIP_EFFICIENCY * hours)
+    battery_w = max(-min(battery.power_w, stored_wh / hours), min(wanted_w, battery.power_w, room_w))
+    return Flow(net_w=load_w - made_w + battery_w, battery_w=battery_w, generation_w=made_w)
+
+
+def advanced(state: SiteState, moving: Flow, seconds: float) -> SiteState:
+    """The state after `seconds` of `moving`."""
+    energy_mwh = round(moving.net_w * seconds * MWH_PER_WATT_SECOND)
+    charged_wh = moving.battery_w * seconds / 3600
+    if charged_wh > 0:
+        charged_wh *= ROUND_TRIP_EFFICIENCY
+    return replace(
+        state,
+        at_s=state.at_s + seconds,
+        import_mwh=state.import_mwh + max(energy_mwh, 0),
+        export_mwh=state.export_mwh + max(-energy_mwh, 0),
+        stored_wh=max(0.0, state.stored_wh + charged_wh),
+    )
