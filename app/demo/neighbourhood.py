@@ -21,7 +21,7 @@ PROFILE_YEAR = 2016
 DEFAULT_NETWORK = "simbench:1-LV-rural3--2-sw"
 SUNNY_DAY = date(2016, 5, 26)
 DARK_DAY = date(2016, 12, 15)
-SOLAR_FACTOR = 4.0
+SOLAR_FACTOR = 2.5
 """The installed solar of the data set times this: the default day then overloads the transformer at noon."""
 
 FloatArray = NDArray[np.float64]
@@ -149,14 +149,23 @@ def _simbench_homes(
         raise NeighbourhoodError(f"SimBench network {code!r} has no low-voltage loads: choose a 1-LV-... network")
     load_w = _per_bus(values[("load", "p_mw")], net.load.bus, buses, rows)
     load_var = _per_bus(values[("load", "q_mvar")], net.load.bus, buses, rows)
+    # A SimBench storage of type PV_Storage stands for a battery with its own solar: profile "Storage_PV3_..." names it.
+    hybrid_mw = np.column_stack(
+        [
+            np.asarray(net.profiles["renewables"][profile.split("_")[1]]) * size_mw
+            for profile, size_mw in zip(net.storage.profile, net.storage.sn_mva, strict=True)
+        ]
+        or [np.zeros((366 * 96, 0))]
+    )
     generation_w = _per_bus(values[("sgen", "p_mw")], net.sgen.bus, buses, rows) * solar_factor
-    nameplate_w = net.sgen.groupby("bus").p_mw.sum() * 1e6 * solar_factor
+    generation_w += _per_bus(hybrid_mw, net.storage.bus, buses, rows) * solar_factor
+    solar = net.sgen.groupby("bus").p_mw.sum() * 1e6
     storage = net.storage.groupby("bus")[["sn_mva", "max_e_mwh"]].sum() * 1e6
     homes = [
         Home(
             home_id=f"H{number:03d}",
             bus=bus,
-            generation_w=round(nameplate_w.get(bus, 0.0)),
+            generation_w=round((solar.get(bus, 0.0) + storage.sn_mva.get(bus, 0.0)) * solar_factor),
             battery_w=round(storage.sn_mva.get(bus, 0.0)),
             battery_wh=round(storage.max_e_mwh.get(bus, 0.0)),
         )
