@@ -15,9 +15,13 @@ MWH_PER_WATT_SECOND = 1000 / 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetPoints:
-    """What the inverter was told: None leaves it free. `battery_w` + charges, - discharges."""
+    """What the site was told: None leaves it free.
 
-    generation_limit_w: float | None = None
+    `export_limit_w` holds at the grid connection (IEEE 1547-2018 calls it the reference point of applicability): solar is
+    reduced when load and battery leave more. `battery_w` + charges, - discharges.
+    """
+
+    export_limit_w: float | None = None
     battery_w: float | None = None
 
 
@@ -58,11 +62,13 @@ def flow(
 
     Without a battery set-point the battery serves its own home: it stores surplus and covers need.
     """
-    made_w = generation_w if set_points.generation_limit_w is None else min(generation_w, set_points.generation_limit_w)
-    wanted_w = made_w - load_w if set_points.battery_w is None else set_points.battery_w
+    wanted_w = generation_w - load_w if set_points.battery_w is None else set_points.battery_w
     hours = seconds / 3600
     room_w = (battery.energy_wh - stored_wh) / (ROUND_TRIP_EFFICIENCY * hours)
     battery_w = max(-min(battery.power_w, stored_wh / hours), min(wanted_w, battery.power_w, room_w))
+    made_w = generation_w
+    if set_points.export_limit_w is not None:
+        made_w = max(0.0, min(generation_w, load_w + battery_w + set_points.export_limit_w))
     return Flow(net_w=load_w - made_w + battery_w, battery_w=battery_w, generation_w=made_w)
 
 

@@ -27,19 +27,19 @@ class SiteJournal:
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS site (home_id TEXT PRIMARY KEY, at_s REAL, import_mwh INTEGER,"
-            " export_mwh INTEGER, stored_wh REAL, generation_limit_w REAL, battery_w REAL)"
+            " export_mwh INTEGER, stored_wh REAL, export_limit_w REAL, battery_w REAL)"
         )
 
     def load(self, home_id: str) -> tuple[SiteState, SetPoints] | None:
         """What was saved last for a site, or None."""
         row = self._connection.execute(
-            "SELECT at_s, import_mwh, export_mwh, stored_wh, generation_limit_w, battery_w FROM site WHERE home_id=?",
+            "SELECT at_s, import_mwh, export_mwh, stored_wh, export_limit_w, battery_w FROM site WHERE home_id=?",
             (home_id,),
         ).fetchone()
         if row is None:
             return None
         state = SiteState(at_s=row[0], import_mwh=row[1], export_mwh=row[2], stored_wh=row[3])
-        return state, SetPoints(generation_limit_w=row[4], battery_w=row[5])
+        return state, SetPoints(export_limit_w=row[4], battery_w=row[5])
 
     def save(self, home_id: str, state: SiteState, set_points: SetPoints) -> None:
         """Replace what is known of a site."""
@@ -51,7 +51,7 @@ class SiteJournal:
                 state.import_mwh,
                 state.export_mwh,
                 state.stored_wh,
-                set_points.generation_limit_w,
+                set_points.export_limit_w,
                 set_points.battery_w,
             ),
         )
@@ -110,9 +110,9 @@ class SimulatedSite:
         """Energy in the battery now."""
         return self._now()[0].stored_wh
 
-    def write(self, *, generation_limit_w: float | None, battery_w: float | None) -> None:
+    def write(self, *, export_limit_w: float | None, battery_w: float | None) -> None:
         """Obey new set-points from now on; durable when this returns."""
-        wanted = SetPoints(generation_limit_w=generation_limit_w, battery_w=battery_w)
+        wanted = SetPoints(export_limit_w=export_limit_w, battery_w=battery_w)
         if wanted == self._set_points:
             return
         self._state, _ = self._now()

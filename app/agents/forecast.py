@@ -1,0 +1,92 @@
+"""What a home will draw or feed in, from its own past readings.
+
+The agent sees one home's history and nothing that arrived after the moment it decides. The forecast is the mean of the same
+quarter-hour on the days before, moved by how the last metered slots differed from their own mean: a cloudy morning
+lowers the noon, a late dinner raises the evening.
+"""
+
+from dataclasses import dataclass
+
+DAYS_OF_MEMORY = 7
+RECENT_SLOTS = 4
+DECAY = 0.7
+"""How much of the latest difference is still expected two slots later."""
+
+STANDARD_ANNUAL_WH = 3_500_000
+# Use in each hour of the day (UTC) in thousandths: mean of the household profiles H0-A, H0-B, H0-C of SimBench over their year.
+STANDARD_HOURLY = (18, 16, 15, 15, 17, 36, 45, 50, 52, 51, 52, 53, 50, 51, 50, 46, 48, 53, 56, 59, 58, 49, 38, 25)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """Net energy expected in one interval, integer Wh (one of the two is zero), and what it rests on."""
+
+    import_wh: int
+    export_wh: int
+    basis: str
+
+
+class History:
+    """Net energy of one metering point, + fed in, newest last, as known at some moment.
+
+    What was curtailed counts as fed in: it is what the home could have delivered.
+    """
+
+    __slots__ = ("_net_wh",)
+
+    def __init__(self) -> None:
+        self._net_wh: dict[int, int] = {}
+
+    def learn(self, start_s: int, *, import_wh: int, export_wh: int, curtailed_wh: int = 0) -> None:
+        """Take in a validated value; a corrected one replaces the earlier."""
+        self._net_wh[start_s] = export_wh + curtailed_wh - import_wh
+
+    def forget_before(self, start_s: int) -> None:
+        """Drop values older than `start_s`."""
+        for key in [key for key in self._net_wh if key < start_s]:
+            del self._net_wh[key]
+
+    def at(self, start_s: int) -> int | None:
+        """Net energy of the slot that starts then, or None where it is not known."""
+        return self._net_wh.get(start_s)
+
+    def mean_at(self, start_s: int, days: int = DAYS_OF_MEMORY) -> float | None:
+        """Mean of the same time of day on the days before `start_s`, over the days that are known."""
+        known = [value for day in range(1, days + 1) if (value := self._net_wh.get(start_s - day * 86_400)) is not None]
+        return sum(known) / len(known) if known else None
+
+
+def forecast(history: History, start_s: int, *, minutes: int, known_before_s: int) -> Forecast:
+    """Expected net energy of the interval at `start_s`, using only slots that ended by `known_before_s`."""
+    slot_s = minutes * 60
+    expected = history.mean_at(start_s)
+    if expected is None:
+        return _standard(start_s, minutes)
+    newest_s = (known_before_s // slot_s - 1) * slot_s
+    pairs = [
+        (seen, mean)
+        for start in range(newest_s - (RECENT_SLOTS - 1) * slot_s, newest_s + 1, slot_s)
+        if (seen := history.at(start)) is not None and (mean := history.mean_at(start)) is not None
+    ]
+    moved = _moved(expected, pairs)
+    return _signed(round(moved), f"own readings of the last {DAYS_OF_MEMORY} days")
+
+
+def _moved(expected: float, pairs: list[tuple[int, float]]) -> float:
+    """The mean, corrected by recent differences: in proportion under the sun, by addition otherwise."""
+    if not pairs:
+        return expected
+    seen, mean = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
+    if expected > 0 and seen > 0 and mean > 0:
+        return expected * (1 + DECAY * (min(seen / mean, 3.0) - 1))
+    return expected + DECAY * (seen - mean) / len(pairs)
+
+
+def _standard(start_s: int, minutes: int) -> Forecast:
+    hour = start_s % 86_400 // 3600
+    energy_wh = STANDARD_ANNUAL_WH / 365 * STANDARD_HOURLY[hour] / sum(STANDARD_HOURLY) * minutes / 60
+    return _signed(-round(energy_wh), "standard household profile: no readings of this home yet")
+
+
+def _signed(net_wh: int, basis: str) -> Forecast:
+    return Forecast(import_wh=max(-net_wh, 0), export_wh=max(net_wh, 0), basis=basis)
