@@ -1,8 +1,8 @@
 """What a home will draw or feed in, from its own past readings.
 
-The agent sees one home's history and nothing that arrived after the moment it decides. The forecast is the mean of the same
-quarter-hour on the days before, moved by how the last metered slots differed from their own mean: a cloudy morning
-lowers the noon, a late dinner raises the evening.
+The agent sees one home's history and nothing that arrived after the moment it decides. The forecast is the mean of the
+same quarter-hour on the days before, moved by how the last metered slots differed from their own mean: a cloudy
+morning lowers the noon, a late dinner raises the evening.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ DECAY = 0.7
 """How much of the latest difference is still expected two slots later."""
 
 STANDARD_ANNUAL_WH = 3_500_000
-# Use in each hour of the day (UTC) in thousandths: mean of the household profiles H0-A, H0-B, H0-C of SimBench over their year.
+# Use in each hour of the day (UTC) in thousandths: yearly mean of the household profiles H0-A, H0-B, H0-C of SimBench.
 STANDARD_HOURLY = (18, 16, 15, 15, 17, 36, 45, 50, 52, 51, 52, 53, 50, 51, 50, 46, 48, 53, 56, 59, 58, 49, 38, 25)
 
 

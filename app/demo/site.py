@@ -17,7 +17,7 @@ MWH_PER_WATT_SECOND = 1000 / 3600
 class SetPoints:
     """What the site was told: None leaves it free.
 
-    `export_limit_w` holds at the grid connection (IEEE 1547-2018 calls it the reference point of applicability): solar is
+    `export_limit_w` holds at the grid connection (the reference point of applicability of IEEE 1547-2018): solar is
     reduced when load and battery leave more. `battery_w` + charges, - discharges.
     """
 

@@ -1,0 +1,74 @@
+"""The agent's forecast: what it uses, what it must not see, and what it says when it knows nothing."""
+
+import pytest
+
+from app.agents.forecast import History, forecast
+
+DAY_S = 86_400
+SLOT_S = 900
+NOON_S = 1_464_264_000 // SLOT_S * SLOT_S
+
+
+def a_regular_home(*, until_s: int, days: int = 8) -> History:
+    history = History()
+    for start_s in range(NOON_S - days * DAY_S, until_s, SLOT_S):
+        hour = start_s % DAY_S // 3600
+        history.learn(start_s, import_wh=200 if hour < 8 else 0, export_wh=900 if 10 <= hour < 14 else 0)
+    return history
+
+
+def test_a_regular_home_is_forecast_as_it_was() -> None:
+    expected = forecast(a_regular_home(until_s=NOON_S - SLOT_S), NOON_S, minutes=15, known_before_s=NOON_S - SLOT_S)
+    assert (expected.import_wh, expected.export_wh) == (0, 900)
+    assert "own readings" in expected.basis
+
+
+def test_a_spike_after_the_decision_changes_nothing() -> None:
+    decided_s = NOON_S - SLOT_S
+    honest = a_regular_home(until_s=decided_s)
+    planted = a_regular_home(until_s=decided_s)
+    planted.learn(decided_s, import_wh=0, export_wh=50_000)
+    planted.learn(NOON_S, import_wh=0, export_wh=50_000)
+    planted.learn(NOON_S + SLOT_S, import_wh=90_000, export_wh=0)
+    assert forecast(planted, NOON_S, minutes=15, known_before_s=decided_s) == forecast(
+        honest, NOON_S, minutes=15, known_before_s=decided_s
+    )
+
+
+def test_a_spike_before_the_decision_does_change_it() -> None:
+    decided_s = NOON_S - SLOT_S
+    history = a_regular_home(until_s=decided_s)
+    history.learn(decided_s - SLOT_S, import_wh=0, export_wh=2_700)
+    assert forecast(history, NOON_S, minutes=15, known_before_s=decided_s).export_wh > 900
+
+
+def test_a_cloudy_morning_lowers_the_noon_but_never_below_zero() -> None:
+    decided_s = NOON_S - SLOT_S
+    history = a_regular_home(until_s=decided_s)
+    for back in range(1, 5):
+        history.learn(decided_s - back * SLOT_S, import_wh=0, export_wh=90)
+    expected = forecast(history, NOON_S, minutes=15, known_before_s=decided_s)
+    assert 0 < expected.export_wh < 450
+    assert expected.import_wh == 0
+
+
+def test_curtailed_energy_counts_as_what_the_home_could_deliver() -> None:
+    history = History()
+    for day in range(1, 4):
+        history.learn(NOON_S - day * DAY_S, import_wh=0, export_wh=300, curtailed_wh=600)
+    assert forecast(history, NOON_S, minutes=15, known_before_s=NOON_S - SLOT_S).export_wh == 900
+
+
+@pytest.mark.parametrize("minutes", [5, 15, 60])
+def test_without_history_it_uses_the_standard_profile_and_says_so(minutes: int) -> None:
+    expected = forecast(History(), NOON_S, minutes=minutes, known_before_s=NOON_S)
+    assert expected.export_wh == 0
+    assert expected.import_wh == round(3_500_000 / 365 * 50 / 1002 * minutes / 60)
+    assert "no readings" in expected.basis
+
+
+def test_old_values_can_be_forgotten() -> None:
+    history = a_regular_home(until_s=NOON_S)
+    history.forget_before(NOON_S - DAY_S)
+    assert history.at(NOON_S - DAY_S - SLOT_S) is None
+    assert history.at(NOON_S - DAY_S) == 900
