@@ -39,7 +39,19 @@ class Participant(SQLModel, table=True):
     account_address: str | None = None
     password_hash: str | None = None
     sign_in_code_hash: str | None = None
+    sign_in_expires_s: int | None = Field(default=None, sa_type=BigInteger)
     created_s: int = Field(default=0, sa_type=BigInteger)
+
+
+class AccessToken(SQLModel, table=True):
+    """A participant's key to the API, for programs of their own. Only the hash of it is known here."""
+
+    __tablename__ = "access_token"
+    token_hash: str = Field(primary_key=True)
+    participant_id: str = Field(foreign_key="participant.id", index=True)
+    name: str
+    created_s: int = Field(sa_type=BigInteger)
+    expires_s: int = Field(sa_type=BigInteger)
 
 
 class MeteringPoint(SQLModel, table=True):
@@ -85,6 +97,7 @@ class Gateway(SQLModel, table=True):
     address: str | None = Field(default=None, unique=True)
     token_hash: str | None = Field(default=None, unique=True)
     enrolment_code_hash: str | None = Field(default=None, unique=True)
+    enrolment_expires_s: int | None = Field(default=None, sa_type=BigInteger)
     status: str = "pending"  # pending | approved | revoked
     last_seen_s: int | None = Field(default=None, sa_type=BigInteger)
 
@@ -128,8 +141,21 @@ class ReadingRow(SQLModel, table=True):
     __table_args__ = (Index("reading_by_start", "start_s"),)
 
 
+class DeviceHead(SQLModel, table=True):
+    """Where a device's chain of accepted readings stands: what its next reading must follow."""
+
+    __tablename__ = "device_head"
+    device_id: str = Field(primary_key=True, foreign_key="device.id")
+    epoch: int = Field(primary_key=True)
+    next_seq: int = Field(sa_type=BigInteger)
+    head: bytes = Field(sa_type=LargeBinary)
+    end_s: int = Field(sa_type=BigInteger)
+    import_mwh: int = Field(sa_type=BigInteger)
+    export_mwh: int = Field(sa_type=BigInteger)
+
+
 class IntervalEnergyRow(SQLModel, table=True):
-    """Validated energy of a metering point in an interval."""
+    """Validated energy of a metering point in an interval, complete when `covered_s` is the interval's length."""
 
     __tablename__ = "interval_energy"
     metering_point_id: str = Field(primary_key=True)
@@ -138,6 +164,7 @@ class IntervalEnergyRow(SQLModel, table=True):
     export_wh: int
     quality: str
     received_s: int = Field(sa_type=BigInteger)
+    covered_s: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     __table_args__ = (Index("interval_energy_by_start", "start_s"),)
 
 
