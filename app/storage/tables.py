@@ -4,7 +4,7 @@ Instants are integer seconds since the Unix epoch in columns ending `_s`; energi
 nano-units of currency, prices integer micro-units per kWh. `store.py` and `ingest.py` are the only readers and writers.
 """
 
-from sqlalchemy import BigInteger, Index, LargeBinary, Text
+from sqlalchemy import BigInteger, Index, LargeBinary, Table, Text
 from sqlmodel import Field, SQLModel
 
 
@@ -340,3 +340,8 @@ class AuditEntry(SQLModel, table=True):
     action: str
     subject: str
     detail: str = Field(default="", sa_type=Text)
+
+
+def core_table(model: type[SQLModel]) -> Table:
+    """The Core table of a model: bulk statements are written on it, never row by row through the ORM."""
+    return SQLModel.metadata.tables[str(model.__tablename__)]

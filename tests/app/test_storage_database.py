@@ -13,8 +13,9 @@ from sqlmodel import SQLModel
 from app.errors import InputError
 from app.storage.database import connect_database, open_database, reading, writing
 from app.storage.schema import head_revision, upgrade_to, upgrade_to_head
+from app.storage.tables import TariffVersion, core_table
 
-TARIFFS = SQLModel.metadata.tables["tariff_version"]
+TARIFFS = core_table(TariffVersion)
 
 
 def test_migrations_build_exactly_the_tables(any_engine: Engine) -> None:
