@@ -18,7 +18,7 @@ class SetPoints:
     """What the site was told: None leaves it free.
 
     `export_limit_w` holds at the grid connection (the reference point of applicability of IEEE 1547-2018): solar is
-    reduced when load and battery leave more. `battery_w` + charges, - discharges.
+    reduced when load and battery leave more. `battery_w` is moved on top of serving the own home: + charges, - discharges.
     """
 
     export_limit_w: float | None = None
@@ -60,9 +60,9 @@ def flow(
 ) -> Flow:
     """Powers over the next `seconds`, all constant.
 
-    Without a battery set-point the battery serves its own home: it stores surplus and covers need.
+    The battery serves its own home first: it stores surplus and covers need; a set-point adds to that.
     """
-    wanted_w = generation_w - load_w if set_points.battery_w is None else set_points.battery_w
+    wanted_w = generation_w - load_w + (set_points.battery_w or 0.0)
     hours = seconds / 3600
     room_w = (battery.energy_wh - stored_wh) / (ROUND_TRIP_EFFICIENCY * hours)
     battery_w = max(-min(battery.power_w, stored_wh / hours), min(wanted_w, battery.power_w, room_w))

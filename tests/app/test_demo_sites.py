@@ -70,6 +70,13 @@ class Hand:
         return self.now
 
 
+def test_a_battery_set_point_comes_on_top_of_serving_the_home() -> None:
+    battery = Battery(power_w=3_000, energy_wh=6_000)
+    told = SetPoints(battery_w=-1_200)
+    moving = flow(load_w=500, generation_w=0, battery=battery, stored_wh=3_000, set_points=told, seconds=900)
+    assert (moving.battery_w, moving.net_w) == (-1_700, -1_200)
+
+
 def test_counters_go_on_where_they_were_after_a_restart(tmp_path: Path) -> None:
     world, clock = a_world([800.0] * 8, [4_000.0] * 8), Hand()
     first = SimulatedSite(world.homes[0], 0, world, clock, SiteJournal(tmp_path / "a.sqlite"))
