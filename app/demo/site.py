@@ -18,7 +18,7 @@ class SetPoints:
     """What the site was told: None leaves it free.
 
     `export_limit_w` holds at the grid connection (the reference point of applicability of IEEE 1547-2018): solar is
-    reduced when load and battery leave more. `battery_w` is moved on top of serving the own home: + charges, - discharges.
+    reduced when load and battery leave more. `battery_w` comes on top of serving the own home: + charges, - discharges.
     """
 
     export_limit_w: float | None = None

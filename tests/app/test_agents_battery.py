@@ -1,0 +1,50 @@
+"""A battery sells what it did not need, and no more."""
+
+from app.agents.battery import BatteryLook, battery_order, spare_wh
+from app.agents.forecast import Forecast
+from app.agents.household import HomeFacts, PriceBounds, StandingLimits
+from matching.orders import Firmness, Order, Side
+
+HOME = HomeFacts(participant="P1", metering_point="M1", bus=4, generation_controllable=True)
+BOUNDS = PriceBounds(supplier_price=200_000, feed_in_price=80_000, buyer_charges=0)
+DARK = Forecast(import_wh=0, export_wh=0, basis="")
+NOW_S = 1_464_285_600
+A_DAY = tuple(BatteryLook(at_s=NOW_S - hour * 3600, stored_wh=6_000 if hour < 12 else 3_000) for hour in range(24))
+
+
+def order(looks: tuple[BatteryLook, ...] = A_DAY, sold_wh: int = 0, expected: Forecast = DARK) -> Order | None:
+    return battery_order(
+        HOME,
+        looks=looks,
+        sold_wh=sold_wh,
+        expected=expected,
+        battery_w=5_000,
+        limits=StandingLimits(),
+        bounds=BOUNDS,
+        start_s=NOW_S + 900,
+        minutes=15,
+        now_s=NOW_S,
+    )
+
+
+def test_four_fifths_of_the_lowest_charge_are_spare_less_what_was_sold() -> None:
+    assert spare_wh(A_DAY, sold_wh=0, now_s=NOW_S) == 2_400
+    assert spare_wh(A_DAY, sold_wh=2_000, now_s=NOW_S) == 400
+    assert spare_wh(A_DAY, sold_wh=9_000, now_s=NOW_S) == 0
+
+
+def test_nothing_is_spare_before_half_a_day_was_seen() -> None:
+    assert spare_wh(A_DAY[:6], sold_wh=0, now_s=NOW_S) == 0
+    assert spare_wh((), sold_wh=0, now_s=NOW_S) == 0
+
+
+def test_the_offer_is_flexible_and_spread_over_the_evening() -> None:
+    offer = order()
+    assert offer is not None
+    assert (offer.side, offer.quantity_wh, offer.firmness) == (Side.SELL, 200, Firmness.FLEXIBLE)
+    assert offer.limit_micro_per_kwh == 110_000
+
+
+def test_nothing_is_offered_while_the_sun_feeds_in_or_when_all_is_sold() -> None:
+    assert order(expected=Forecast(import_wh=0, export_wh=50, basis="")) is None
+    assert order(sold_wh=2_400) is None
