@@ -1,0 +1,50 @@
+"""The judge of what is published: the same injections in `pandapower.runpp` with its defaults."""
+
+import numpy as np
+import pandapower
+from pandapower.auxiliary import LoadflowNotConverged, pandapowerNet
+
+from grid.arrays import NetworkArrays
+from grid.extraction import without_injections
+from grid.limits import FloatArray, OperatingPoint
+from grid.measurement import Limits, violations_of
+from grid.power_flow import PowerFlowDiverged
+
+
+class Judge:
+    """One static generator per bus carries the injections; nothing of the fast solver is used."""
+
+    def __init__(self, net: pandapowerNet, arrays: NetworkArrays) -> None:
+        self._arrays = arrays
+        self._net = without_injections(net)
+        pandapower.create_sgens(self._net, arrays.bus_ids, p_mw=0.0, q_mvar=0.0)
+
+    def point(self, limits: Limits, injection_w: FloatArray, injection_var: FloatArray) -> OperatingPoint:
+        """State by pandapower. Raises PowerFlowDiverged where pandapower finds no solution."""
+        net = self._net
+        net.sgen["p_mw"] = np.asarray(injection_w) / 1e6
+        net.sgen["q_mvar"] = np.asarray(injection_var) / 1e6
+        try:
+            pandapower.runpp(net, numba=False)
+        except LoadflowNotConverged as failure:
+            raise PowerFlowDiverged(
+                iterations=int(net._ppc["iterations"]),  # noqa: SLF001 (the only place pandapower keeps the count)
+                worst_bus="unknown",
+                mismatch_mva=float("nan"),
+            ) from failure
+        vm_pu = net.res_bus.vm_pu.loc[self._arrays.bus_ids].to_numpy(dtype=np.float64)
+        line_loading = net.res_line.loading_percent.fillna(0.0).to_numpy(dtype=np.float64)
+        trafo_loading = net.res_trafo.loading_percent.fillna(0.0).to_numpy(dtype=np.float64)
+        loss_mw = float(net.res_line.pl_mw.sum() + net.res_trafo.pl_mw.sum())
+        return OperatingPoint(
+            injection_w=np.array(injection_w, dtype=np.float64),
+            injection_var=np.array(injection_var, dtype=np.float64),
+            vm_pu=vm_pu,
+            line_loading_percent=line_loading,
+            trafo_loading_percent=trafo_loading,
+            violations=violations_of(
+                self._arrays, limits, vm_pu=vm_pu, line_loading=line_loading, trafo_loading=trafo_loading
+            ),
+            loss_w=loss_mw * 1e6,
+            iterations=int(net._ppc["iterations"]),  # noqa: SLF001 (the only place pandapower keeps the count)
+        )

@@ -1,0 +1,114 @@
+"""A network with its limits: the grid's side of the market's single question."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grid.arrays import ComplexArray, NetworkArrays, sum_by
+from grid.feeder import NetworkError
+from grid.limits import FloatArray, LimitRow, OperatingPoint, Violation
+from grid.measurement import Limits, operating_point, quantity_of
+from grid.power_flow import PowerFlow
+from grid.sensitivities import active_power_sensitivities
+
+if TYPE_CHECKING:
+    from pandapower.auxiliary import pandapowerNet
+
+    from grid.judge import Judge
+
+
+class GridNetwork:
+    """Implements `grid.limits.NetworkLimits` for one pandapower network.
+
+    Loads, generators and storages of the network are ignored: the injections handed in are everything. Voltage limits
+    apply to buses under 1 kV.
+    """
+
+    def __init__(
+        self,
+        net: "pandapowerNet",
+        *,
+        v_min_pu: float = 0.9,
+        v_max_pu: float = 1.1,
+        max_loading_percent: float = 100.0,
+    ) -> None:
+        from grid.extraction import extract
+
+        self._net = net
+        self.arrays: NetworkArrays = extract(net)
+        self.limits = Limits(v_min_pu=v_min_pu, v_max_pu=v_max_pu, max_loading_percent=max_loading_percent)
+        self.buses: tuple[int, ...] = tuple(int(bus) for bus in self.arrays.bus_ids)
+        self._power_flow = PowerFlow(self.arrays)
+        self._last: tuple[bytes, ComplexArray, int] | None = None
+        self._judge: Judge | None = None
+
+    def solve(self, injection_w: FloatArray, injection_var: FloatArray) -> OperatingPoint:
+        """Full AC power flow. Raises `grid.power_flow.PowerFlowDiverged` if there is no solution."""
+        voltage, iterations = self._voltage(injection_w, injection_var)
+        return operating_point(
+            self.arrays,
+            self.limits,
+            voltage,
+            injection_w=injection_w,
+            injection_var=injection_var,
+            iterations=iterations,
+        )
+
+    def linearise(self, point: OperatingPoint, violations: tuple[Violation, ...]) -> tuple[LimitRow, ...]:
+        """Rows of the given limits at `point` (a limit need not be violated there)."""
+        if not violations:
+            return ()
+        voltage, _ = self._voltage(point.injection_w, point.injection_var)
+        quantities = [quantity_of(self.arrays, voltage, violation) for violation in violations]
+        per_node = active_power_sensitivities(
+            factors=self._power_flow.factorise(voltage),
+            voltage=voltage,
+            free_nodes=self._power_flow.free_nodes,
+            quantities=[quantity.magnitude for quantity in quantities],
+        )
+        per_bus_w = per_node[:, self.arrays.bus_node] / (self.arrays.base_mva * 1e6)
+        return tuple(
+            LimitRow(
+                kind=violation.kind,
+                element=violation.element,
+                name=violation.name,
+                limit=quantity.sign * violation.limit,
+                value=quantity.sign * quantity.value,
+                sensitivity_per_w=quantity.sign * row,
+            )
+            for violation, quantity, row in zip(violations, quantities, per_bus_w, strict=True)
+        )
+
+    def judge(self, injection_w: FloatArray, injection_var: FloatArray) -> OperatingPoint:
+        """The same state by `pandapower.runpp` with its defaults: the judge of what is published."""
+        if self._judge is None:
+            from grid.judge import Judge
+
+            self._judge = Judge(self._net, self.arrays)
+        return self._judge.point(self.limits, injection_w, injection_var)
+
+    def _voltage(self, injection_w: FloatArray, injection_var: FloatArray) -> tuple[ComplexArray, int]:
+        """Voltages for these injections; the last ones are kept because `linearise` follows `solve`."""
+        injection = np.asarray(injection_w, dtype=np.float64) + 1j * np.asarray(injection_var, dtype=np.float64)
+        if injection.shape != (len(self.buses),) or not np.isfinite(injection).all():
+            raise ValueError(f"injections must be {len(self.buses)} finite values, one for each bus")
+        key = injection.tobytes()
+        if self._last is not None and self._last[0] == key:
+            return self._last[1], self._last[2]
+        per_node = sum_by(self.arrays.bus_node, injection, self.arrays.node_count)
+        solution = self._power_flow.solve(per_node / 1e6)
+        self._last = (key, solution.voltage, solution.iterations)
+        return solution.voltage, solution.iterations
+
+
+def load_network(spec: str) -> "pandapowerNet":
+    """The pandapower network a specification names. Raises `grid.feeder.NetworkError`."""
+    kind, _, code = spec.partition(":")
+    if kind != "simbench" or not code:
+        raise NetworkError([f"unknown network {spec!r}: give simbench:CODE"])
+    import simbench
+
+    net = simbench.get_simbench_net(code)
+    net.trafo["tap_changer_type"] = "Ratio"
+    net.pop("profiles", None)
+    return net
