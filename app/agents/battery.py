@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from app.agents.forecast import Forecast
 from app.agents.household import HomeFacts, PriceBounds, StandingLimits, sell_limit
 from matching.orders import Firmness, Order, Side
+from meters.interval import DeliveryInterval
 
 OBSERVED_AT_LEAST_S = 12 * 3600
 LOOK_BACK_S = 24 * 3600
@@ -40,11 +41,9 @@ def battery_order(
     looks: Sequence[BatteryLook],
     sold_wh: int,
     expected: Forecast,
-    battery_w: int,
     limits: StandingLimits,
     bounds: PriceBounds,
-    start_s: int,
-    minutes: int,
+    interval: DeliveryInterval,
     now_s: int,
 ) -> Order | None:
     """A flexible sell order for a part of the spare energy, None while the sun still feeds in or nothing is spare.
@@ -53,11 +52,13 @@ def battery_order(
     """
     if expected.export_wh > 0:
         return None
-    quantity_wh = min(spare_wh(looks, sold_wh=sold_wh, now_s=now_s) // SPREAD_OVER_SLOTS, battery_w * minutes // 60)
+    quantity_wh = min(
+        spare_wh(looks, sold_wh=sold_wh, now_s=now_s) // SPREAD_OVER_SLOTS, home.battery_w * interval.minutes // 60
+    )
     if quantity_wh <= 0:
         return None
     return Order(
-        order_id=f"{home.metering_point}-{start_s}-battery",
+        order_id=f"{home.metering_point}-{interval.start_s}-battery",
         participant=home.participant,
         metering_point=home.metering_point,
         side=Side.SELL,

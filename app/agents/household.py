@@ -43,6 +43,7 @@ class HomeFacts:
     metering_point: str
     bus: int | None
     generation_controllable: bool
+    battery_w: int = 0
 
 
 def sell_limit(limits: StandingLimits, bounds: PriceBounds) -> int:

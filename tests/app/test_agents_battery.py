@@ -4,8 +4,9 @@ from app.agents.battery import BatteryLook, battery_order, spare_wh
 from app.agents.forecast import Forecast
 from app.agents.household import HomeFacts, PriceBounds, StandingLimits
 from matching.orders import Firmness, Order, Side
+from meters.interval import DeliveryInterval
 
-HOME = HomeFacts(participant="P1", metering_point="M1", bus=4, generation_controllable=True)
+HOME = HomeFacts(participant="P1", metering_point="M1", bus=4, generation_controllable=True, battery_w=5_000)
 BOUNDS = PriceBounds(supplier_price=200_000, feed_in_price=80_000, buyer_charges=0)
 DARK = Forecast(import_wh=0, export_wh=0, basis="")
 NOW_S = 1_464_285_600
@@ -18,11 +19,9 @@ def order(looks: tuple[BatteryLook, ...] = A_DAY, sold_wh: int = 0, expected: Fo
         looks=looks,
         sold_wh=sold_wh,
         expected=expected,
-        battery_w=5_000,
         limits=StandingLimits(),
         bounds=BOUNDS,
-        start_s=NOW_S + 900,
-        minutes=15,
+        interval=DeliveryInterval.at(NOW_S + 900),
         now_s=NOW_S,
     )
 
