@@ -31,7 +31,7 @@ $(READY): deploy/setup-venv locked/bootstrap.txt locked/platform.txt pyproject.t
 	@deploy/setup-venv $(VENV)
 	@touch $@
 
-$(PROGRAMS): deploy/setup-programs $(wildcard package-lock.json)
+$(PROGRAMS): deploy/setup-programs $(wildcard package-lock.json */package-lock.json */*/package-lock.json)
 	@mkdir -p build
 	@deploy/setup-programs
 	@touch $@
