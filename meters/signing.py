@@ -5,12 +5,18 @@ chained readings and errors cancel in the sum. `reading_hash` links each reading
 signs only the head, and a signature binds every reading of the batch and their order.
 """
 
+import importlib
+import importlib.util
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from eth_account import Account
+from coincurve import PrivateKey, PublicKey
 from eth_account.messages import SignableMessage, encode_typed_data
-from eth_utils.crypto import keccak
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak as installed_keccak
 
 GENESIS_HASH = b"\x00" * 32
 
@@ -19,6 +25,25 @@ FLAG_ESTIMATED = 2
 FLAG_CLOCK_UNSYNCED = 4
 FLAG_IMPORTED = 8
 FLAG_SUSPECT = 16
+
+BATCH_TYPE = "ReadingBatch(bytes32 device,uint64 epoch,uint64 firstSeq,uint64 count,bytes32 previousHash,bytes32 head)"
+DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+DOMAIN_NAME, DOMAIN_VERSION = "Commonwatt", "1"
+
+_SEVEN_WORDS = struct.Struct(">" + "QQ" * 7)
+_FOUR_WORDS = struct.Struct(">" + "QQQQ" * 3)
+
+
+def _fastest_keccak() -> Callable[[bytes], bytes]:
+    """keccak-256 from the C extension `sha3` where it is installed (0.8 us), otherwise eth-hash's choice (5 us)."""
+    if importlib.util.find_spec("sha3") is not None:
+        new: Callable[[bytes], Any] = importlib.import_module("sha3").keccak_256
+        return lambda data: bytes(new(data).digest())
+    return installed_keccak
+
+
+keccak = _fastest_keccak()
+"""keccak-256 as Ethereum uses it (not NIST's SHA3-256)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +97,21 @@ class ReadingBatch:
         return chain_head(self.previous_hash, self.readings)
 
 
+@lru_cache(maxsize=4096)
+def _device_hash(device: str) -> bytes:
+    return keccak(device.encode())
+
+
 def reading_hash(previous_hash: bytes, reading: RegisterReading) -> bytes:
     """keccak-256 of the previous hash and the fields in order (integers as 16 bytes, device hashed)."""
-    fields = (
-        reading.epoch,
-        reading.seq,
-        reading.start_s,
-        reading.duration_s,
-        reading.import_mwh,
-        reading.export_mwh,
-        reading.flags,
-    )
-    packed = b"".join(value.to_bytes(16, "big") for value in fields)
-    return bytes(keccak(previous_hash + keccak(reading.device.encode()) + packed))
+    try:
+        packed = _SEVEN_WORDS.pack(
+            0, reading.epoch, 0, reading.seq, 0, reading.start_s, 0, reading.duration_s,
+            0, reading.import_mwh, 0, reading.export_mwh, 0, reading.flags,
+        )  # fmt: skip
+    except struct.error as error:
+        raise ValueError(f"{reading} has a field outside 0..2^64-1") from error
+    return keccak(previous_hash + _device_hash(reading.device) + packed)
 
 
 def chain_head(previous_hash: bytes, readings: tuple[RegisterReading, ...]) -> bytes:
@@ -98,7 +125,10 @@ def chain_head(previous_hash: bytes, readings: tuple[RegisterReading, ...]) -> b
 def typed_data(
     domain: SigningDomain, *, device: str, epoch: int, first_seq: int, count: int, previous_hash: bytes, head: bytes
 ) -> SignableMessage:
-    """The EIP-712 message of one batch head (https://eips.ethereum.org/EIPS/eip-712)."""
+    """The EIP-712 message of one batch head (https://eips.ethereum.org/EIPS/eip-712).
+
+    This is the definition of what is signed; `batch_digest` computes the same digest without building the message.
+    """
     types: dict[str, Any] = {
         "ReadingBatch": [
             {"name": "device", "type": "bytes32"},
@@ -110,7 +140,7 @@ def typed_data(
         ]
     }
     values = {
-        "device": keccak(device.encode()),
+        "device": _device_hash(device),
         "epoch": epoch,
         "firstSeq": first_seq,
         "count": count,
@@ -118,20 +148,65 @@ def typed_data(
         "head": head,
     }
     named = {
-        "name": "Commonwatt",
-        "version": "1",
+        "name": DOMAIN_NAME,
+        "version": DOMAIN_VERSION,
         "chainId": domain.chain_id,
         "verifyingContract": domain.verifying_contract,
     }
     return encode_typed_data(named, types, values)
 
 
+@lru_cache(maxsize=64)
+def domain_separator(domain: SigningDomain) -> bytes:
+    """EIP-712 `hashStruct(eip712Domain)`. Raises ValueError for an address that is not 0x and 20 bytes in hex."""
+    contract = bytes.fromhex(domain.verifying_contract.removeprefix("0x"))
+    if len(contract) != 20:
+        raise ValueError(f"verifying contract {domain.verifying_contract!r} is not an address of 20 bytes")
+    return keccak(
+        keccak(DOMAIN_TYPE.encode())
+        + keccak(DOMAIN_NAME.encode())
+        + keccak(DOMAIN_VERSION.encode())
+        + domain.chain_id.to_bytes(32, "big")
+        + contract.rjust(32, b"\x00")
+    )
+
+
+_BATCH_TYPE_HASH = keccak(BATCH_TYPE.encode())
+
+
+def batch_digest(
+    domain: SigningDomain, *, device: str, epoch: int, first_seq: int, count: int, previous_hash: bytes, head: bytes
+) -> bytes:
+    """The 32 bytes that are signed: the digest of `typed_data`, from a domain separator computed once."""
+    numbers = _FOUR_WORDS.pack(0, 0, 0, epoch, 0, 0, 0, first_seq, 0, 0, 0, count)
+    struct_hash = keccak(_BATCH_TYPE_HASH + _device_hash(device) + numbers + previous_hash + head)
+    return keccak(b"\x19\x01" + domain_separator(domain) + struct_hash)
+
+
+@lru_cache(maxsize=8)
+def _private_key(key: bytes) -> PrivateKey:
+    return PrivateKey(key)
+
+
+@lru_cache(maxsize=4096)
+def _address(public_key: bytes) -> str:
+    return str(to_checksum_address(keccak(public_key[1:])[-20:]))
+
+
+def address_of(key: bytes) -> str:
+    """Checksummed address of a secp256k1 private key (32 bytes)."""
+    return _address(_private_key(key).public_key.format(compressed=False))
+
+
 def sign_batch(
     key: bytes, domain: SigningDomain, readings: tuple[RegisterReading, ...], previous_hash: bytes
 ) -> ReadingBatch:
-    """Sign consecutive readings of one device (at least one) with the gateway's secp256k1 key (32 bytes)."""
+    """Sign consecutive readings of one device (at least one) with the gateway's secp256k1 key (32 bytes).
+
+    The signature is deterministic (RFC 6979): signing the same readings again gives the same bytes.
+    """
     first = readings[0]
-    message = typed_data(
+    digest = batch_digest(
         domain,
         device=first.device,
         epoch=first.epoch,
@@ -140,15 +215,19 @@ def sign_batch(
         previous_hash=previous_hash,
         head=chain_head(previous_hash, readings),
     )
-    signature = bytes(Account.sign_message(message, key).signature)
+    compact = _private_key(key).sign_recoverable(digest, hasher=None)
+    signature = compact[:64] + bytes([compact[64] + 27])
     return ReadingBatch(
         device=first.device, epoch=first.epoch, readings=readings, previous_hash=previous_hash, signature=signature
     )
 
 
 def batch_signer(batch: ReadingBatch, domain: SigningDomain) -> str:
-    """Checksummed address whose key signed the batch; a changed byte anywhere gives another address."""
-    message = typed_data(
+    """Checksummed address whose key signed the batch; a changed byte anywhere gives another address.
+
+    Raises ValueError for bytes that are no signature at all.
+    """
+    digest = batch_digest(
         domain,
         device=batch.device,
         epoch=batch.epoch,
@@ -157,4 +236,13 @@ def batch_signer(batch: ReadingBatch, domain: SigningDomain) -> str:
         previous_hash=batch.previous_hash,
         head=batch.head,
     )
-    return str(Account.recover_message(message, signature=batch.signature))
+    signature = batch.signature
+    if len(signature) != 65 or signature[64] not in {27, 28}:
+        raise ValueError(f"a signature has 65 bytes and ends with 27 or 28, not {signature.hex()!r}")
+    try:
+        public_key = PublicKey.from_signature_and_message(
+            signature[:64] + bytes([signature[64] - 27]), digest, hasher=None
+        )
+    except Exception as error:  # coincurve raises a bare Exception when no key can have made it
+        raise ValueError(f"no key can have made the signature {signature.hex()!r}") from error
+    return _address(public_key.format(compressed=False))
