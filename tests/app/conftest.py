@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.storage.database import connect_database, open_database
+from tests.app.neighbourhood import found_community
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +56,17 @@ def engine(sqlite_url: str) -> Iterator[Engine]:
     engine = open_database(sqlite_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def any_community(any_engine: Engine) -> Engine:
+    """The neighbourhood of two households, on SQLite and on PostgreSQL."""
+    found_community(any_engine)
+    return any_engine
+
+
+@pytest.fixture
+def community(engine: Engine) -> Engine:
+    """The neighbourhood of two households, on SQLite."""
+    found_community(engine)
+    return engine

@@ -1,0 +1,199 @@
+"""Participants, their metering points, supply contracts and standing limits."""
+
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Connection, RowMapping, Select, or_, select, update
+
+from app.errors import InputError
+from app.storage import tables
+from app.storage.store.bulk import upsert
+from app.storage.tables import core_table
+
+PARTICIPANTS = core_table(tables.Participant)
+POINTS = core_table(tables.MeteringPoint)
+CONTRACTS = core_table(tables.SupplyContract)
+PREFERENCES = core_table(tables.Preference)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participant:
+    """A member or an operator; `lane` is the balance slot in the ledger contract, None for staff."""
+
+    id: str
+    display_name: str
+    email: str | None = None
+    role: str = "household"
+    status: str = "active"
+    vat_class: str = "private"
+    lane: int | None = None
+    account_address: str | None = None
+    created_s: int = 0
+
+    @property
+    def is_operator(self) -> bool:
+        return self.role == "operator"
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.status != "active"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeteringPoint:
+    """A grid connection: rating and nameplates in W and Wh."""
+
+    id: str
+    participant_id: str
+    bus: int | None = None
+    connection_w: int = 25_000
+    generation_w: int = 0
+    generation_controllable: bool = False
+    battery_wh: int = 0
+    battery_w: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyContract:
+    """What a participant's own supplier charges and pays, valid in [valid_from_s, valid_to_s)."""
+
+    participant_id: str
+    supplier_price_micro_per_kwh: int
+    feed_in_price_micro_per_kwh: int
+    valid_from_s: int
+    valid_to_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """Standing limits and how much the agent may do alone; a limit of None is the community's default."""
+
+    participant_id: str
+    sell_at_least_micro_per_kwh: int | None = None
+    buy_at_most_micro_per_kwh: int | None = None
+    autonomy: str = "full"
+    trading_paused: bool = False
+    changed_s: int = 0
+
+
+def add_participant(connection: Connection, participant: Participant) -> None:
+    """Insert a new participant, the email in lower case; a known id or email raises IntegrityError."""
+    email = None if participant.email is None else participant.email.strip().lower()
+    connection.execute(PARTICIPANTS.insert(), asdict(participant) | {"email": email})
+
+
+def participant(connection: Connection, participant_id: str) -> Participant | None:
+    """One participant, None if unknown."""
+    row = connection.execute(_participants().where(PARTICIPANTS.c.id == participant_id)).mappings().first()
+    return None if row is None else _participant(row)
+
+
+def participant_by_email(connection: Connection, email: str) -> Participant | None:
+    """The participant who signs in with `email`, whatever its case."""
+    row = connection.execute(_participants().where(PARTICIPANTS.c.email == email.strip().lower())).mappings().first()
+    return None if row is None else _participant(row)
+
+
+def participants(connection: Connection, *, role: str | None = None) -> tuple[Participant, ...]:
+    """All participants, or those of one role, by id."""
+    query = _participants().order_by(PARTICIPANTS.c.id)
+    if role is not None:
+        query = query.where(PARTICIPANTS.c.role == role)
+    return tuple(_participant(row) for row in connection.execute(query).mappings())
+
+
+def set_status(connection: Connection, participant_id: str, status: str) -> None:
+    """Make a participant `active` or `suspended`. Raises InputError for an unknown one."""
+    assert status in {"active", "suspended"}
+    changed = connection.execute(
+        update(PARTICIPANTS).where(PARTICIPANTS.c.id == participant_id).values(status=status)
+    ).rowcount
+    if not changed:
+        raise InputError(f"there is no member {participant_id!r}")
+
+
+def add_metering_point(connection: Connection, point: MeteringPoint) -> None:
+    """Insert a new metering point of a known participant."""
+    connection.execute(POINTS.insert(), asdict(point))
+
+
+def metering_points(connection: Connection, *, participant_id: str | None = None) -> tuple[MeteringPoint, ...]:
+    """All metering points, or those of one participant, by id."""
+    query = select(POINTS).order_by(POINTS.c.id)
+    if participant_id is not None:
+        query = query.where(POINTS.c.participant_id == participant_id)
+    return tuple(MeteringPoint(**row) for row in connection.execute(query).mappings())
+
+
+def metering_point(connection: Connection, point_id: str) -> MeteringPoint | None:
+    """One metering point, None if unknown."""
+    row = connection.execute(select(POINTS).where(POINTS.c.id == point_id)).mappings().first()
+    return None if row is None else MeteringPoint(**row)
+
+
+def add_contract(connection: Connection, contract: SupplyContract) -> None:
+    """Add a supply contract; the one that was open before ends where this one begins."""
+    connection.execute(
+        update(CONTRACTS)
+        .where(
+            CONTRACTS.c.participant_id == contract.participant_id,
+            CONTRACTS.c.valid_from_s < contract.valid_from_s,
+            or_(CONTRACTS.c.valid_to_s.is_(None), CONTRACTS.c.valid_to_s > contract.valid_from_s),
+        )
+        .values(valid_to_s=contract.valid_from_s)
+    )
+    connection.execute(CONTRACTS.insert(), asdict(contract))
+
+
+def contracts_at(connection: Connection, instant_s: int) -> dict[str, SupplyContract]:
+    """The contract of every participant that has one at `instant_s`, by participant."""
+    rows = connection.execute(_contracts_at(instant_s)).mappings()
+    return {str(row["participant_id"]): _contract(row) for row in rows}
+
+
+def contract_at(connection: Connection, participant_id: str, instant_s: int) -> SupplyContract | None:
+    """A participant's contract at `instant_s`, None without one."""
+    query = _contracts_at(instant_s).where(CONTRACTS.c.participant_id == participant_id)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _contract(row)
+
+
+def save_preference(connection: Connection, preference: Preference) -> None:
+    """Store a participant's standing limits in place of the earlier ones."""
+    columns = ("sell_at_least_micro_per_kwh", "buy_at_most_micro_per_kwh", "autonomy", "trading_paused", "changed_s")
+    upsert(connection, PREFERENCES, [asdict(preference)], replacing=columns)
+
+
+def preferences(connection: Connection) -> dict[str, Preference]:
+    """Every stored preference by participant; who has none keeps the defaults."""
+    rows = connection.execute(select(PREFERENCES)).mappings()
+    return {str(row["participant_id"]): Preference(**row) for row in rows}
+
+
+def preference_of(connection: Connection, participant_id: str) -> Preference:
+    """A participant's preference, the defaults if none is stored."""
+    query = select(PREFERENCES).where(PREFERENCES.c.participant_id == participant_id)
+    row = connection.execute(query).mappings().first()
+    return Preference(participant_id=participant_id) if row is None else Preference(**row)
+
+
+def _participants() -> Select[tuple[object, ...]]:
+    return select(*(PARTICIPANTS.c[name] for name in Participant.__dataclass_fields__))
+
+
+def _participant(row: RowMapping) -> Participant:
+    return Participant(**row)
+
+
+def _contracts_at(instant_s: int) -> Select[tuple[object, ...]]:
+    return (
+        select(CONTRACTS)
+        .where(
+            CONTRACTS.c.valid_from_s <= instant_s,
+            or_(CONTRACTS.c.valid_to_s.is_(None), CONTRACTS.c.valid_to_s > instant_s),
+        )
+        .order_by(CONTRACTS.c.valid_from_s)
+    )
+
+
+def _contract(row: RowMapping) -> SupplyContract:
+    return SupplyContract(**{name: row[name] for name in SupplyContract.__dataclass_fields__})
