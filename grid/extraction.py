@@ -16,7 +16,7 @@ from pandapower.pypower.idx_bus import BASE_KV
 from scipy import sparse
 
 from grid.arrays import BranchArrays, IntArray, NetworkArrays
-from grid.feeder import NetworkError, bus_names
+from grid.feeder import NetworkError, bus_names, element_name
 from grid.limits import FloatArray
 
 INJECTION_TABLES = ("load", "sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen")
@@ -37,7 +37,7 @@ def extract(net: pandapowerNet) -> NetworkArrays:
         pandapower.runpp(bare, numba=False)
     except LoadflowNotConverged as failure:
         raise NetworkError(
-            ["the network has no power-flow solution even without loads: check impedances, lengths, transformers"]
+            "the network has no power-flow solution even without loads: check impedances, lengths, transformers"
         ) from failure
     internal = bare._ppc["internal"]  # noqa: SLF001 (pandapower's documented place of its matrices)
     voltage = np.asarray(internal["V"], dtype=np.complex128)
@@ -92,7 +92,7 @@ def _branches(net: pandapowerNet, table: str, *, from_limit_ka: FloatArray, to_l
     to_node, to_admittance, to_percent = side(T_BUS, internal["Yt"], to_limit_ka)
     return BranchArrays(
         ids=np.asarray(net[table].index, dtype=np.int64),
-        names=tuple(_name(table, index, name) for index, name in net[table].name.items()),
+        names=tuple(element_name(table, index, name) for index, name in net[table].name.items()),
         from_admittance=from_admittance,
         to_admittance=to_admittance,
         from_percent=from_percent,
@@ -120,7 +120,3 @@ def _with_diagonal(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     full = sparse.coo_matrix((data, (row, column)), shape=source.shape).tocsr()
     full.sort_indices()
     return full
-
-
-def _name(table: str, index: int, name: object) -> str:
-    return name if isinstance(name, str) and name else f"{table} {index}"

@@ -1,7 +1,13 @@
-"""A network file made trustworthy: what is wrong with it, what its buses are called, and how to draw it."""
+"""What a network's buses are called, and how to draw it."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from grid.layout import fit_to_canvas, tree_layout
+from grid.limits import FloatArray
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
@@ -10,8 +16,8 @@ if TYPE_CHECKING:
 class NetworkError(Exception):
     """A network that cannot be used. Each error names the element and the remedy; the first is the message."""
 
-    def __init__(self, errors: Sequence[str]) -> None:
-        self.errors = tuple(errors)
+    def __init__(self, *errors: str) -> None:
+        self.errors = errors
         more = f" (and {len(self.errors) - 1} more)" if len(self.errors) > 1 else ""
         super().__init__(f"{self.errors[0]}{more}")
 
@@ -19,3 +25,85 @@ class NetworkError(Exception):
 def bus_names(net: "pandapowerNet") -> dict[int, str]:
     """Names by bus index; a bus without a name is called by its index."""
     return {int(bus): name if isinstance(name, str) and name else str(bus) for bus, name in net.bus.name.items()}
+
+
+def bus_index(net: "pandapowerNet", text: str) -> int:
+    """The bus a person means: all digits is an index, anything else a unique name. Raises NetworkError."""
+    return find_bus(bus_names(net), text)
+
+
+def find_bus(names: Mapping[int, str], text: str) -> int:
+    """As `bus_index`, for names by index."""
+    wanted = text.strip()
+    if wanted.isdecimal():
+        if int(wanted) not in names:
+            raise NetworkError(f"the network has no bus {wanted}: its buses run from {min(names)} to {max(names)}")
+        return int(wanted)
+    found = [bus for bus, name in names.items() if name == wanted]
+    if not found:
+        raise NetworkError(f"the network has no bus named {wanted!r}: give a name or an index of its bus table")
+    if len(found) > 1:
+        raise NetworkError(f"{len(found)} buses are named {wanted!r}: give the index, one of {found[:5]}")
+    return found[0]
+
+
+def drawing(net: "pandapowerNet") -> dict[str, Any]:
+    """The network as a picture: buses, lines and transformers in service.
+
+    `{"buses": [{"id", "name", "x", "y", "vn_kv"}], "lines": [{"id", "name", "from", "to"}], "trafos": [{"id", "name",
+    "hv", "lv"}]}`. x grows to the right and y downwards, both within 0..1000, ready for SVG. The positions are those of
+    the bus table where it has one for every bus, otherwise a tree that grows from the external grid.
+    """
+    buses = [int(bus) for bus in sorted(net.bus.index[net.bus.in_service.astype(bool)])]
+    shown = set(buses)
+    lines = _branches(net, "line", "from_bus", "to_bus", shown)
+    trafos = _branches(net, "trafo", "hv_bus", "lv_bus", shown)
+    places = _stored_places(net, buses)
+    if places is None:
+        edges = [(start, end) for _, _, start, end in (*lines, *trafos)] + _closed_bus_switches(net, shown)
+        roots = [int(bus) for bus in net.ext_grid.bus[net.ext_grid.in_service.astype(bool)]]
+        places = tree_layout(buses, edges, roots)
+    names = bus_names(net)
+    return {
+        "buses": [
+            {"id": bus, "name": names[bus], "x": x, "y": y, "vn_kv": float(net.bus.vn_kv.at[bus])}
+            for bus, (x, y) in zip(buses, fit_to_canvas(places).tolist(), strict=True)
+        ],
+        "lines": [{"id": index, "name": name, "from": start, "to": end} for index, name, start, end in lines],
+        "trafos": [{"id": index, "name": name, "hv": start, "lv": end} for index, name, start, end in trafos],
+    }
+
+
+def element_name(table: str, index: int, name: object) -> str:
+    """The name given in the network, or table and index."""
+    return name if isinstance(name, str) and name else f"{table} {index}"
+
+
+def _branches(
+    net: "pandapowerNet", table: str, start: str, end: str, buses: set[int]
+) -> list[tuple[int, str, int, int]]:
+    rows = net[table][net[table].in_service.astype(bool)]
+    found = zip(rows.index, rows.name, rows[start], rows[end], strict=True)
+    return [
+        (int(index), element_name(table, index, name), int(one), int(other))
+        for index, name, one, other in found
+        if int(one) in buses and int(other) in buses
+    ]
+
+
+def _closed_bus_switches(net: "pandapowerNet", buses: set[int]) -> list[tuple[int, int]]:
+    rows = net.switch[(net.switch.et == "b") & net.switch.closed.astype(bool)]
+    pairs = ((int(one), int(other)) for one, other in zip(rows.bus, rows.element, strict=True))
+    return [(one, other) for one, other in pairs if one in buses and other in buses]
+
+
+def _stored_places(net: "pandapowerNet", buses: list[int]) -> FloatArray | None:
+    """[n_bus, 2] with y downwards, from `bus.geo` or the older table `bus_geodata`; None unless every bus has one."""
+    if "geo" in net.bus and net.bus.geo.loc[buses].map(lambda text: isinstance(text, str)).all():
+        points = [json.loads(text)["coordinates"][:2] for text in net.bus.geo.loc[buses]]
+    elif "bus_geodata" in net and set(buses) <= set(net.bus_geodata.index):
+        points = net.bus_geodata.loc[buses, ["x", "y"]].to_numpy().tolist()
+    else:
+        return None
+    places = np.asarray(points, dtype=np.float64)
+    return places * (1.0, -1.0) if np.isfinite(places).all() else None

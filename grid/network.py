@@ -1,15 +1,16 @@
 """A network with its limits: the grid's side of the market's single question."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from grid.arrays import ComplexArray, NetworkArrays, sum_by
-from grid.feeder import NetworkError
+from grid.feeder import drawing, find_bus
 from grid.limits import FloatArray, LimitRow, OperatingPoint, Violation
 from grid.measurement import Limits, operating_point, quantity_of
 from grid.power_flow import PowerFlow
 from grid.sensitivities import active_power_sensitivities
+from grid.store import StoredNetwork, fetch
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
@@ -26,16 +27,14 @@ class GridNetwork:
 
     def __init__(
         self,
-        net: "pandapowerNet",
+        net: "pandapowerNet | StoredNetwork",
         *,
         v_min_pu: float = 0.9,
         v_max_pu: float = 1.1,
         max_loading_percent: float = 100.0,
     ) -> None:
-        from grid.extraction import extract
-
         self._net = net
-        self.arrays: NetworkArrays = extract(net)
+        self.arrays: NetworkArrays = net.arrays() if isinstance(net, StoredNetwork) else _arrays_of(net)
         self.limits = Limits(v_min_pu=v_min_pu, v_max_pu=v_max_pu, max_loading_percent=max_loading_percent)
         self.buses: tuple[int, ...] = tuple(int(bus) for bus in self.arrays.bus_ids)
         self._power_flow = PowerFlow(self.arrays)
@@ -84,8 +83,22 @@ class GridNetwork:
         if self._judge is None:
             from grid.judge import Judge
 
-            self._judge = Judge(self._net, self.arrays)
+            net = self._net.load() if isinstance(self._net, StoredNetwork) else self._net
+            self._judge = Judge(net, self.arrays)
         return self._judge.point(self.limits, injection_w, injection_var)
+
+    @property
+    def safety_note(self) -> str | None:
+        """What a reader of results must know about this network, if anything."""
+        return self._net.source.safety_note if isinstance(self._net, StoredNetwork) else None
+
+    def bus_index(self, text: str) -> int:
+        """The bus a person means: all digits is an index, anything else a unique name. Raises NetworkError."""
+        return find_bus(dict(zip(self.buses, self.arrays.bus_names, strict=True)), text)
+
+    def drawing(self) -> dict[str, Any]:
+        """As `grid.feeder.drawing`."""
+        return self._net.drawing() if isinstance(self._net, StoredNetwork) else drawing(self._net)
 
     def _voltage(self, injection_w: FloatArray, injection_var: FloatArray) -> tuple[ComplexArray, int]:
         """Voltages for these injections; the last ones are kept because `linearise` follows `solve`."""
@@ -102,13 +115,24 @@ class GridNetwork:
 
 
 def load_network(spec: str) -> "pandapowerNet":
-    """The pandapower network a specification names. Raises `grid.feeder.NetworkError`."""
-    kind, _, code = spec.partition(":")
-    if kind != "simbench" or not code:
-        raise NetworkError([f"unknown network {spec!r}: give simbench:CODE"])
-    import simbench
+    """The pandapower network of `simbench:CODE`, `FILE.json`, a DIRECTORY of two tables, or `transformer:KVA`.
 
-    net = simbench.get_simbench_net(code)
-    net.trafo["tap_changer_type"] = "Ratio"
-    net.pop("profiles", None)
-    return net
+    It is sound (`grid.soundness`), its taps count, and SimBench's profiles are left out. Raises NetworkError, which
+    names the file or element and the remedy. Imports pandapower; to solve only, `open_network` does not need to.
+    """
+    return fetch(spec).load()
+
+
+def open_network(
+    spec: str, *, v_min_pu: float = 0.9, v_max_pu: float = 1.1, max_loading_percent: float = 100.0
+) -> GridNetwork:
+    """The network of a specification (see `load_network`), ready to solve; pandapower is imported only to judge."""
+    return GridNetwork(fetch(spec), v_min_pu=v_min_pu, v_max_pu=v_max_pu, max_loading_percent=max_loading_percent)
+
+
+def _arrays_of(net: "pandapowerNet") -> NetworkArrays:
+    from grid.extraction import extract
+    from grid.soundness import require_sound
+
+    require_sound(net)
+    return extract(net)
