@@ -1,0 +1,50 @@
+"""Access to an Ethereum chain through web3: the embedded one, a served one, or any other by its URL."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from web3 import HTTPProvider, Web3
+from web3.middleware import ExtraDataToPOAMiddleware
+from web3.types import RPCEndpoint, RPCResponse
+
+from contracts.embedded import EmbeddedChain
+
+TIMEOUT_S = 20
+
+
+class ChainUnreachable(ConnectionError):  # noqa: N818 (says what happened; callers catch it by this name)
+    """No answer from the chain; nothing is lost, the same call may be made again later."""
+
+
+class _UrlProvider(HTTPProvider):
+    """web3's HTTP provider, with one error for every way in which the other side may be absent."""
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:  # noqa: ANN401 web3's signature
+        try:
+            return super().make_request(method, params)
+        except (requests.RequestException, OSError) as error:
+            raise ChainUnreachable(
+                f"the chain at {_without_credentials(str(self.endpoint_uri))} does not answer "
+                f"({type(error).__name__}): start it, or correct its address; what was to be sent stays stored"
+            ) from error
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+
+def connect(source: str | EmbeddedChain) -> Web3:
+    """A web3 connection to the chain; opening it sends nothing.
+
+    Whenever a chain given by URL does not answer, calls raise ChainUnreachable.
+    """
+    if isinstance(source, EmbeddedChain):
+        return Web3(source.provider)
+    if urlsplit(source).scheme not in {"http", "https"}:
+        raise ValueError(f"{source!r} is not the address of a chain: use http://HOST:PORT")
+    connection = Web3(_UrlProvider(source, request_kwargs={"timeout": TIMEOUT_S}, exception_retry_configuration=None))
+    # Proof-of-authority chains (Besu with QBFT, clique) put their votes and seals into extraData.
+    connection.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+    return connection

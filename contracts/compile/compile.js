@@ -1,0 +1,50 @@
+// Compiles every contract of ../src with the pinned solc (pure JavaScript, no network) and prints
+// {"solc": VERSION, "settings": {...}, "contracts": {NAME: {abi, bytecode, runtime}}} as JSON.
+// OpenZeppelin is read from node_modules. Compiler warnings are errors.
+"use strict";
+const fs = require("fs");
+const path = require("path");
+const solc = require("solc");
+
+const sourceDirectory = path.join(__dirname, "..", "src");
+const settings = {
+  evmVersion: "cancun",
+  viaIR: true,
+  optimizer: { enabled: true, runs: 1000000 },
+  metadata: { bytecodeHash: "none", appendCBOR: false },
+  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
+};
+
+const sources = {};
+for (const file of fs.readdirSync(sourceDirectory).filter((name) => name.endsWith(".sol")).sort()) {
+  sources[file] = { content: fs.readFileSync(path.join(sourceDirectory, file), "utf8") };
+}
+
+function importFromPackages(name) {
+  try {
+    return { contents: fs.readFileSync(path.join(__dirname, "node_modules", name), "utf8") };
+  } catch (error) {
+    return { error: String(error) };
+  }
+}
+
+const input = { language: "Solidity", sources, settings };
+const output = JSON.parse(solc.compile(JSON.stringify(input), { import: importFromPackages }));
+const complaints = (output.errors || []).filter((entry) => entry.severity !== "info");
+if (complaints.length > 0) {
+  for (const entry of complaints) process.stderr.write(entry.formattedMessage);
+  process.exit(1);
+}
+
+const contracts = {};
+for (const file of Object.keys(sources)) {
+  for (const [name, contract] of Object.entries(output.contracts[file])) {
+    contracts[name] = {
+      abi: contract.abi,
+      bytecode: "0x" + contract.evm.bytecode.object,
+      runtime: "0x" + contract.evm.deployedBytecode.object,
+    };
+  }
+}
+const { outputSelection, ...reported } = settings;
+process.stdout.write(JSON.stringify({ solc: solc.version(), settings: reported, contracts }));

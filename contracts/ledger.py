@@ -1,0 +1,263 @@
+"""The SettlementLedger contract: deploy it, register members, settle batches, read balances and proofs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Self
+
+from eth_abi.abi import decode, encode
+from eth_utils.abi import function_signature_to_4byte_selector
+from eth_utils.crypto import keccak
+from web3 import Web3
+from web3.exceptions import ContractCustomError
+from web3.types import TxReceipt
+
+from contracts import transfers
+from contracts.outbox import Outbox
+from contracts.packing import LANES, MAX_SYSTEM_DELTA_NANO, pack_deltas, unpack_balances
+
+SYSTEM_ACCOUNTS = (
+    transfers.PLATFORM_FEE,
+    transfers.GRID_FEE,
+    transfers.LEVIES,
+    transfers.VAT,
+    transfers.CONGESTION,
+    transfers.ROUNDING,
+    transfers.MARKET,
+    transfers.TREASURY,
+)
+"""In the contract's order. The treasury moves only by `issue` and `redeem`, never in a batch."""
+
+ZERO_ADDRESS = "0x" + "00" * 20
+MEMBERS_PER_REGISTRATION = 250
+
+
+class LedgerRefusedError(ValueError):
+    """The contract refused; `name` is its error, `arguments` what the error carries."""
+
+    def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
+        self.name = name
+        self.arguments = dict(arguments)
+        super().__init__(f"{name}({', '.join(f'{key}={value}' for key, value in arguments.items())})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerBatch:
+    """Net positions of a period and the roots of what they were computed from; all positions add up to zero.
+
+    first_start_s, end_s  start of the first and end of the last interval, seconds since the Unix epoch
+    member_deltas_nano    change by lane, credits positive
+    system_deltas_nano    change by system account, credits positive; not the treasury
+    trades_root, readings_root, evidence_hash  32 bytes each
+    Raises ValueError if the contract could not accept it.
+    """
+
+    sequence: int
+    first_start_s: int
+    end_s: int
+    member_deltas_nano: Mapping[int, int]
+    system_deltas_nano: Mapping[str, int]
+    trades_root: bytes
+    readings_root: bytes
+    evidence_hash: bytes
+
+    def __post_init__(self) -> None:
+        total = sum(self.member_deltas_nano.values()) + sum(self.system_deltas_nano.values())
+        if total:
+            raise ValueError(f"batch {self.sequence}: positions add up to {total} nano, not to zero")
+        for account, delta_nano in self.system_deltas_nano.items():
+            if account not in SYSTEM_ACCOUNTS:
+                raise ValueError(f"batch {self.sequence}: {account} is not an account of the ledger")
+            if account == transfers.TREASURY and delta_nano:
+                raise ValueError(f"batch {self.sequence}: payments are issued and redeemed, not settled in a batch")
+            if abs(delta_nano) > MAX_SYSTEM_DELTA_NANO:
+                raise ValueError(f"batch {self.sequence}: {account} cannot change by {delta_nano} nano")
+        if not 0 <= self.first_start_s < self.end_s:
+            raise ValueError(f"batch {self.sequence}: the period {self.first_start_s} to {self.end_s} is empty")
+        if any(len(root) != 32 for root in (self.trades_root, self.readings_root, self.evidence_hash)):
+            raise ValueError(f"batch {self.sequence}: roots have 32 bytes")
+        pack_deltas(self.member_deltas_nano)
+
+    def arguments(self) -> tuple[Any, ...]:
+        """The contract's `Batch`."""
+        first_word, words = pack_deltas(self.member_deltas_nano)
+        system = tuple(self.system_deltas_nano.get(account, 0) for account in SYSTEM_ACCOUNTS[:-1])
+        roots = (self.trades_root, self.readings_root, self.evidence_hash)
+        return (self.sequence, self.first_start_s, self.end_s, first_word, words, system, *roots)
+
+
+def commitment(
+    *, sequence: int, first_start_s: int, end_s: int, trades_root: bytes, readings_root: bytes, evidence_hash: bytes
+) -> bytes:
+    """What the contract keeps for a batch: the hash over its period and roots."""
+    types = ["uint64"] * 3 + ["bytes32"] * 3
+    return keccak(encode(types, [sequence, first_start_s, end_s, trades_root, readings_root, evidence_hash]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchoredBatch:
+    """A batch as the chain has it: period, roots, and the block it is in."""
+
+    sequence: int
+    first_start_s: int
+    end_s: int
+    trades_root: bytes
+    readings_root: bytes
+    evidence_hash: bytes
+    block_number: int
+    block_hash: bytes
+    tx_hash: bytes
+
+
+@cache
+def artifact() -> dict[str, Any]:
+    """The compiled contract: abi, bytecode, runtime_hash (keccak of the deployed code), solc, settings."""
+    text = files("contracts").joinpath("artifacts/SettlementLedger.json").read_text()
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+@cache
+def _errors_by_selector() -> dict[bytes, dict[str, Any]]:
+    entries = {}
+    for entry in artifact()["abi"]:
+        if entry["type"] == "error":
+            types = ",".join(parameter["type"] for parameter in entry["inputs"])
+            entries[function_signature_to_4byte_selector(f"{entry['name']}({types})")] = entry
+    return entries
+
+
+def explain(error: ContractCustomError) -> LedgerRefusedError:
+    """The contract's own name and figures for a revert."""
+    data = bytes.fromhex(str(error.data or "0x").removeprefix("0x"))
+    entry = _errors_by_selector().get(data[:4])
+    if entry is None:
+        return LedgerRefusedError(f"unknown error 0x{data[:4].hex()}", {})
+    values = decode([parameter["type"] for parameter in entry["inputs"]], data[4:])
+    names = [parameter["name"] for parameter in entry["inputs"]]
+    return LedgerRefusedError(entry["name"], dict(zip(names, values, strict=True)))
+
+
+class SettlementLedger:
+    """One deployed ledger. Reading needs `w3` only; writing goes through `outbox`."""
+
+    def __init__(self, w3: Web3, address: str, *, outbox: Outbox | None = None) -> None:
+        self.address = Web3.to_checksum_address(address)
+        self._w3 = w3
+        self._outbox = outbox
+        self._contract = w3.eth.contract(address=self.address, abi=artifact()["abi"])
+
+    @classmethod
+    def deploy(cls, outbox: Outbox, *, currency: str, admin: str | None = None, treasurer: str | None = None) -> Self:
+        """The ledger of this outbox's key, deployed now or before. The key settles and by default has every role."""
+        factory = outbox.w3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
+        settler = outbox.address
+        constructor = factory.constructor(admin or settler, settler, treasurer or settler, currency)
+        receipt = outbox.send("deploy", None, bytes.fromhex(constructor.data_in_transaction.removeprefix("0x")))
+        assert receipt["contractAddress"] is not None
+        return cls(outbox.w3, receipt["contractAddress"], outbox=outbox)
+
+    def register_members(self, first_lane: int, accounts: Sequence[str | None]) -> None:
+        """Give lanes from `first_lane` on to members, each with the address its wallet may look at, or None.
+
+        Repeating it with the same accounts does nothing.
+        """
+        for start in range(0, len(accounts), MEMBERS_PER_REGISTRATION):
+            lane = first_lane + start
+            chunk = [account or ZERO_ADDRESS for account in accounts[start : start + MEMBERS_PER_REGISTRATION]]
+            self._write(f"register:{lane}", "registerMembers", lane, [Web3.to_checksum_address(each) for each in chunk])
+
+    def settle(self, batch: LedgerBatch) -> TxReceipt:
+        """Apply the batch once; the receipt of its transaction, also when it was applied before."""
+        return self._write(f"settle:{batch.sequence}", "settle", batch.arguments())
+
+    def issue(self, business_id: str, *, lane: int, amount_nano: int) -> TxReceipt:
+        """Credit a member who has paid."""
+        return self._write(f"issue:{business_id}", "issue", lane, amount_nano)
+
+    def redeem(self, business_id: str, *, lane: int, amount_nano: int) -> TxReceipt:
+        """Debit a member who has been paid out."""
+        return self._write(f"redeem:{business_id}", "redeem", lane, amount_nano)
+
+    def pause(self, business_id: str) -> TxReceipt:
+        return self._write(f"pause:{business_id}", "pause")
+
+    def unpause(self, business_id: str) -> TxReceipt:
+        return self._write(f"unpause:{business_id}", "unpause")
+
+    def balance_of(self, lane: int) -> int:
+        """Nano-units that the member is owed; negative: owes."""
+        return int(self._read("balanceOfLane", lane))
+
+    def balances(self) -> tuple[int, ...]:
+        """All members' balances in nano-units, by lane."""
+        members = self.member_count()
+        return unpack_balances(self._read("balanceWords", 0, -(-members // LANES)), members=members)
+
+    def system_balances(self) -> dict[str, int]:
+        """Nano-units by system account."""
+        return dict(zip(SYSTEM_ACCOUNTS, self._read("systemBalances"), strict=True))
+
+    def system_balance(self, account: str) -> int:
+        return self.system_balances()[account]
+
+    def member_count(self) -> int:
+        return int(self._read("memberCount"))
+
+    def last_sequence(self) -> int:
+        """Sequence of the newest batch, 0 before the first."""
+        return int(self._read("lastSequence"))
+
+    def commitment(self, sequence: int) -> bytes | None:
+        """What the contract keeps for the batch (compare with `commitment(...)`), None if there is no such batch."""
+        value = bytes(self._read("commitmentOf", sequence))
+        return value if any(value) else None
+
+    def roots(self, sequence: int) -> AnchoredBatch | None:
+        """Period and roots of a batch from its event, checked against the contract's commitment; None if none."""
+        kept = self.commitment(sequence)
+        if kept is None:
+            return None
+        (event,) = self._contract.events.BatchSettled().get_logs(from_block=0, argument_filters={"sequence": sequence})
+        fields = event["args"]
+        batch = AnchoredBatch(
+            sequence=fields["sequence"],
+            first_start_s=fields["firstStart"],
+            end_s=fields["end"],
+            trades_root=fields["tradesRoot"],
+            readings_root=fields["readingsRoot"],
+            evidence_hash=fields["evidenceHash"],
+            block_number=event["blockNumber"],
+            block_hash=bytes(event["blockHash"]),
+            tx_hash=bytes(event["transactionHash"]),
+        )
+        assert kept == commitment(
+            sequence=batch.sequence,
+            first_start_s=batch.first_start_s,
+            end_s=batch.end_s,
+            trades_root=batch.trades_root,
+            readings_root=batch.readings_root,
+            evidence_hash=batch.evidence_hash,
+        )
+        return batch
+
+    def has_published_code(self) -> bool:
+        """Whether the code on the chain is the one this version was compiled to."""
+        return keccak(self._w3.eth.get_code(self.address)) == bytes.fromhex(artifact()["runtime_hash"][2:])
+
+    def _read(self, function: str, *arguments: Any) -> Any:  # noqa: ANN401 whatever the ABI says
+        try:
+            return self._contract.functions[function](*arguments).call()
+        except ContractCustomError as error:
+            raise explain(error) from error
+
+    def _write(self, business_id: str, function: str, *arguments: Any) -> TxReceipt:  # noqa: ANN401 as above
+        if self._outbox is None:
+            raise ValueError("this ledger was opened for reading only")
+        data = bytes.fromhex(self._contract.encode_abi(function, args=list(arguments)).removeprefix("0x"))
+        try:
+            return self._outbox.send(business_id, self.address, data)
+        except ContractCustomError as error:
+            raise explain(error) from error
