@@ -4,7 +4,7 @@ Instants are integer seconds since the Unix epoch in columns ending `_s`; energi
 nano-units of currency, prices integer micro-units per kWh. `store.py` and `ingest.py` are the only readers and writers.
 """
 
-from sqlalchemy import BigInteger, Index, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Index, LargeBinary, Table, Text, true
 from sqlmodel import Field, SQLModel
 
 
@@ -142,7 +142,10 @@ class ReadingRow(SQLModel, table=True):
 
 
 class DeviceHead(SQLModel, table=True):
-    """Where a device's chain of accepted readings stands: what its next reading must follow."""
+    """Where a device's chain of accepted readings stands: what its next reading must follow.
+
+    The registers, the instant and the flags are those of the last accepted reading.
+    """
 
     __tablename__ = "device_head"
     device_id: str = Field(primary_key=True, foreign_key="device.id")
@@ -152,6 +155,7 @@ class DeviceHead(SQLModel, table=True):
     end_s: int = Field(sa_type=BigInteger)
     import_mwh: int = Field(sa_type=BigInteger)
     export_mwh: int = Field(sa_type=BigInteger)
+    flags: int
 
 
 class IntervalEnergyRow(SQLModel, table=True):
@@ -178,6 +182,7 @@ class IngestAlarm(SQLModel, table=True):
     device_id: str
     message: str
     evidence: str = Field(sa_type=Text)
+    signed: bool = Field(default=True, sa_column_kwargs={"server_default": true()})  # by the device's own gateway
 
 
 class Envelope(SQLModel, table=True):
@@ -248,6 +253,15 @@ class SetPoint(SQLModel, table=True):
     start_s: int = Field(primary_key=True, sa_type=BigInteger)
     generation_limit_w: int | None = None
     battery_w: int | None = None  # + charges, - discharges
+
+
+class BatteryLookRow(SQLModel, table=True):
+    """Energy in a metering point's battery at one moment, as its gateway reported it."""
+
+    __tablename__ = "battery_look"
+    metering_point_id: str = Field(primary_key=True)
+    at_s: int = Field(primary_key=True, sa_type=BigInteger)
+    stored_wh: int
 
 
 class AllocationRow(SQLModel, table=True):

@@ -1,0 +1,122 @@
+"""The community as it stands at one moment: homes, contracts, standing limits and the tariff in force."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median_low
+
+from sqlalchemy import Connection
+
+from app.agents.household import HomeFacts, PriceBounds, StandingLimits, buy_limit, sell_limit
+from app.errors import InputError
+from app.storage.store.community import Community, tariff_json_at, the_community
+from app.storage.store.members import (
+    MeteringPoint,
+    Participant,
+    Preference,
+    SupplyContract,
+    contracts_at,
+    metering_points,
+    participants,
+    preferences,
+)
+from contracts.allocation import PointTerms
+from contracts.tariff import Tariff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """A metering point with everything the market must know of it. `trades` is False while paused or suspended."""
+
+    point: MeteringPoint
+    owner: Participant
+    contract: SupplyContract
+    preference: Preference
+    bounds: PriceBounds
+
+    @property
+    def trades(self) -> bool:
+        return self.owner.status == "active" and not self.preference.trading_paused
+
+    @property
+    def facts(self) -> HomeFacts:
+        return HomeFacts(
+            participant=self.owner.id,
+            metering_point=self.point.id,
+            bus=self.point.bus,
+            generation_controllable=self.point.generation_controllable,
+            battery_w=self.point.battery_w,
+        )
+
+    @property
+    def limits(self) -> StandingLimits:
+        return StandingLimits(
+            sell_at_least_micro_per_kwh=self.preference.sell_at_least_micro_per_kwh,
+            buy_at_most_micro_per_kwh=self.preference.buy_at_most_micro_per_kwh,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything that changes slowly, at one instant. Homes by metering point, in the points' order."""
+
+    community: Community
+    tariff: Tariff
+    homes: Mapping[str, Home]
+
+    @property
+    def feed_in_price_micro_per_kwh(self) -> int:
+        """The community's price of curtailment: the middle of its members' feed-in prices."""
+        return median_low(home.contract.feed_in_price_micro_per_kwh for home in self.homes.values())
+
+    @property
+    def supplier_price_micro_per_kwh(self) -> int:
+        """The middle of its members' supplier prices."""
+        return median_low(home.contract.supplier_price_micro_per_kwh for home in self.homes.values())
+
+
+def community_at(connection: Connection, instant_s: int) -> Snapshot:
+    """The community at `instant_s`. Raises InputError naming what is missing: a community, a tariff, a contract."""
+    tariff_json = tariff_json_at(connection, instant_s)
+    if tariff_json is None:
+        raise InputError(f"no tariff is in force at {instant_s}: add one that is valid from then or earlier")
+    tariff = Tariff.from_json(json.loads(tariff_json))
+    owners = {participant.id: participant for participant in participants(connection)}
+    contracts, wishes = contracts_at(connection, instant_s), preferences(connection)
+    homes = {
+        point.id: Home(
+            point=point,
+            owner=owners[point.participant_id],
+            contract=contracts[point.participant_id],
+            preference=wishes.get(point.participant_id, Preference(participant_id=point.participant_id)),
+            bounds=_bounds(contracts[point.participant_id], tariff),
+        )
+        for point in metering_points(connection)
+        if point.participant_id in contracts
+    }
+    return Snapshot(community=the_community(connection), tariff=tariff, homes=homes)
+
+
+def point_terms(snapshot: Snapshot) -> tuple[PointTerms, ...]:
+    """The homes as settlement sees them; who does not trade keeps out of the pool."""
+    return tuple(
+        PointTerms(
+            metering_point=home.point.id,
+            participant=home.owner.id,
+            supplier_price_micro_per_kwh=home.contract.supplier_price_micro_per_kwh,
+            feed_in_price_micro_per_kwh=home.contract.feed_in_price_micro_per_kwh,
+            vat_class=home.owner.vat_class,
+            buy_at_most_micro_per_kwh=buy_limit(home.limits, home.bounds) if home.trades else None,
+            sell_at_least_micro_per_kwh=sell_limit(home.limits, home.bounds) if home.trades else None,
+        )
+        for home in snapshot.homes.values()
+    )
+
+
+def _bounds(contract: SupplyContract, tariff: Tariff) -> PriceBounds:
+    supplied = tariff.grid_fee_micro_per_kwh + tariff.levies_micro_per_kwh
+    return PriceBounds(
+        supplier_price=contract.supplier_price_micro_per_kwh,
+        feed_in_price=contract.feed_in_price_micro_per_kwh,
+        buyer_charges=tariff.shared_charges_micro_per_kwh - supplied,
+    )

@@ -1,0 +1,85 @@
+"""The process of the simulated meters: one Modbus TCP address per home, on the demonstration's clock.
+
+It knows nothing of the market. It starts before the rest, survives the rest, and finds its counters again.
+Run as `python -m app.demo.meter_process STATE_DIRECTORY`.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from meters.simulator import SimulatedMeter, serve_meters
+
+from app.demo.neighbourhood import Neighbourhood
+from app.demo.sites import SimulatedSite, SiteJournal
+from app.demo.state import DemoState
+from meters.clock import SimulatedClock
+
+HOST = "127.0.0.1"
+METER_PROFILE = "eastron_sdm630"
+METER_DEVICE_ID = 1
+INVERTER_PROFILE = "sunspec_103"
+INVERTER_DEVICE_ID = 2
+
+
+def free_ports(count: int) -> list[int]:
+    """`count` TCP ports that nobody listens on at this moment."""
+    sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
+    return ports
+
+
+async def serve(state: DemoState) -> None:
+    """Serve every site until SIGTERM; writes `meters.ready` once all ports listen."""
+    world = Neighbourhood.load(state.world)
+    clock = SimulatedClock(state.clock)
+    journal = SiteJournal(state.sites)
+    ports = json.loads(state.ports.read_text())
+    sites = {
+        ports[home.home_id]: SimulatedSite(home, column, world, clock, journal)
+        for column, home in enumerate(world.homes)
+    }
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopped.set)
+    serving = asyncio.create_task(serve_meters({port: _devices(site) for port, site in sites.items()}, host=HOST))
+    watching = asyncio.create_task(_watch_parent(stopped))
+    await stopped.wait()
+    watching.cancel()
+    serving.cancel()
+    await asyncio.gather(serving, watching, return_exceptions=True)
+    journal.close()
+
+
+def _devices(site: SimulatedSite) -> list[SimulatedMeter]:
+    meter = SimulatedMeter(METER_PROFILE, METER_DEVICE_ID, site.values)
+    if not site.home.generation_w and not site.home.battery_w:
+        return [meter]
+    return [meter, SimulatedMeter(INVERTER_PROFILE, INVERTER_DEVICE_ID, site.values, _obey(site))]
+
+
+def _obey(site: SimulatedSite) -> Callable[[str, float], None]:
+    def on_write(quantity: str, value: float) -> None:
+        site.write_one(quantity, value)
+
+    return on_write
+
+
+async def _watch_parent(stopped: asyncio.Event) -> None:
+    """End with the demonstration even if it was killed without a word."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        await asyncio.sleep(0.5)
+    stopped.set()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(DemoState(Path(sys.argv[1]))))

@@ -1,0 +1,239 @@
+"""The story of one delivery interval T, in the order in which it happens.
+
+    open_gate              the sealed book opens, people and agents may place orders
+    publish_envelopes      what each connection may count on
+    place_agent_orders     agents decide on what was metered by now
+    close_gate             the book is frozen and hashed
+    clear_and_publish      auction under the network's limits; trades, prices and set-points in one transaction
+    (delivery)             gateways enforce set-points and meter what flows
+    settle, anchor         `app.settlement_run`: metered energy becomes transfers, transfers become a proof
+
+Every step may be repeated: what was done stays as it was done.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from matching.clearing import Clearing, MarketRules, clear
+from sqlalchemy import Engine
+
+from app.agents.battery import LOOK_BACK_S, battery_order
+from app.agents.forecast import Forecast
+from app.agents.histories import Histories
+from app.agents.household import forecast_order
+from app.community import Snapshot, community_at
+from app.round_inputs import (
+    BusPowers,
+    baseline_of_the_rest,
+    controlled_points,
+    drawn,
+    market_injection_w,
+    network_state,
+)
+from app.set_points import decide_set_points
+from app.storage.database import reading, writing
+from app.storage.store.community import Envelope, save_envelopes
+from app.storage.store.orders import book_of, place_orders
+from app.storage.store.outcomes import battery_looks_since, battery_sales_between, outcomes_of
+from app.storage.store.rounds import PublishedClearing, SetPoint, close_round, find_round, open_rounds, save_clearing
+from grid.envelopes import uniform_generation_share
+from grid.network import GridNetwork
+from matching.book import OrderBook
+from matching.orders import Order
+from meters.clock import Clock
+from meters.interval import DeliveryInterval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketDesk:
+    """Who does the work: the database, the clock, the network (None where there is none) and the agents' memory."""
+
+    engine: Engine
+    clock: Clock
+    network: GridNetwork | None
+    histories: Histories
+
+    def now_s(self) -> int:
+        return int(self.clock().timestamp())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """Forecast of every home for one interval."""
+
+    snapshot: Snapshot
+    interval: DeliveryInterval
+    by_point: Mapping[str, Forecast]
+
+
+def open_gate(desk: MarketDesk, interval: DeliveryInterval) -> None:
+    """From now until gate closure orders for `interval` are taken."""
+    with writing(desk.engine) as connection:
+        open_rounds(connection, [interval.start_s])
+
+
+def expect(desk: MarketDesk, interval: DeliveryInterval, *, decided_s: int) -> Expectation:
+    """What each home is expected to draw or feed in, from what was received before `decided_s`."""
+    desk.histories.refresh(decided_s)
+    with reading(desk.engine) as connection:
+        snapshot = community_at(connection, interval.start_s)
+    by_point = {point: desk.histories.forecast(point, interval, decided_s=decided_s) for point in snapshot.homes}
+    return Expectation(snapshot=snapshot, interval=interval, by_point=by_point)
+
+
+def publish_envelopes(desk: MarketDesk, expected: Expectation) -> None:
+    """Each controllable plant gets the share of its nameplate that the network surely carries, others their rating."""
+    share = 1.0
+    homes, minutes = expected.snapshot.homes, expected.interval.minutes
+    if desk.network is not None:
+        drawn_w, drawn_var = drawn(desk.network, homes, expected.by_point, minutes)
+        nameplate = BusPowers(desk.network)
+        for point in controlled_points(expected.snapshot):
+            nameplate.add(point.bus, point.generation_w)
+        share = uniform_generation_share(
+            desk.network, firm_injection_w=drawn_w, firm_injection_var=drawn_var, generation_w=nameplate.power
+        )
+    envelopes = [
+        Envelope(
+            metering_point_id=point,
+            start_s=expected.interval.start_s,
+            import_limit_w=home.point.connection_w,
+            export_limit_w=int(share * home.point.generation_w)
+            if home.point.generation_controllable
+            else home.point.connection_w,
+        )
+        for point, home in homes.items()
+    ]
+    with writing(desk.engine) as connection:
+        save_envelopes(connection, envelopes)
+
+
+def place_agent_orders(desk: MarketDesk, expected: Expectation) -> None:
+    """Each agent's orders within its owner's limits, with the reason it gives for them."""
+    orders = _orders_by_reason(desk, expected)
+    with writing(desk.engine) as connection:
+        for reason, placed in orders.items():
+            place_orders(
+                connection,
+                placed,
+                start_s=expected.interval.start_s,
+                origin="agent",
+                reason=reason,
+                placed_s=desk.now_s(),
+            )
+
+
+def close_gate(desk: MarketDesk, interval: DeliveryInterval) -> None:
+    """Freeze and hash the book; from here nobody can place or cancel."""
+    with writing(desk.engine) as connection:
+        close_round(connection, interval.start_s, closed_s=desk.now_s(), digest=_digest)
+
+
+def clear_and_publish(desk: MarketDesk, expected: Expectation) -> Clearing:
+    """Clear the frozen book under the network's limits; result and set-points are published in one transaction."""
+    interval, snapshot = expected.interval, expected.snapshot
+    with reading(desk.engine) as connection:
+        orders = book_of(connection, interval.start_s)
+    homes, minutes = snapshot.homes, interval.minutes
+    _, drawn_var = drawn(desk.network, homes, expected.by_point, minutes)
+    rest_w = baseline_of_the_rest(desk.network, homes, expected.by_point, orders, minutes)
+    clearing = clear(
+        OrderBook.from_orders(orders),
+        interval_minutes=minutes,
+        rules=_rules(snapshot),
+        limits=desk.network,
+        baseline_w=rest_w,
+        baseline_var=drawn_var,
+    )
+    trades = clearing.trades()
+    outcomes = outcomes_of(orders, trades)
+    injection_w = rest_w + market_injection_w(desk.network, outcomes, minutes)
+    set_points = decide_set_points(
+        controlled_points(snapshot),
+        outcomes,
+        minutes=minutes,
+        bound=bool(clearing.binding) or clearing.status != "green",
+        limits=desk.network,
+        injection_w=injection_w,
+        injection_var=drawn_var,
+    )
+    published = PublishedClearing(
+        status=clearing.status,
+        clearing_price_micro_per_kwh=clearing.clearing_price_micro_per_kwh,
+        traded_wh=clearing.traded_wh,
+        binding_count=len(clearing.binding),
+        document=clearing.document(),
+        clearing_hash=clearing.digest(),
+        network=None if desk.network is None else network_state(desk.network, injection_w, drawn_var),
+    )
+    told = [
+        SetPoint(
+            metering_point_id=point.metering_point,
+            start_s=interval.start_s,
+            generation_limit_w=point.export_limit_w,
+            battery_w=point.battery_w,
+        )
+        for point in set_points
+    ]
+    with writing(desk.engine) as connection:
+        save_clearing(connection, interval.start_s, published, trades=trades, set_points=told, cleared_s=desk.now_s())
+    return clearing
+
+
+def run_gate_closure(desk: MarketDesk, interval: DeliveryInterval) -> Clearing | None:
+    """Everything due when the gate of `interval` closes; None if its result is published already."""
+    with reading(desk.engine) as connection:
+        found = find_round(connection, interval.start_s)
+    if found is not None and found.state in {"cleared", "settled"}:
+        return None
+    if found is None:
+        open_gate(desk, interval)
+    # A round that was closed and not cleared is decided on what was known when it closed.
+    closed_s = None if found is None else found.closed_s
+    expected = expect(desk, interval, decided_s=desk.now_s() if closed_s is None else closed_s)
+    if closed_s is None:
+        place_agent_orders(desk, expected)
+        close_gate(desk, interval)
+    return clear_and_publish(desk, expected)
+
+
+def _rules(snapshot: Snapshot) -> MarketRules:
+    return MarketRules(
+        supplier_price_micro_per_kwh=snapshot.supplier_price_micro_per_kwh,
+        feed_in_price_micro_per_kwh=snapshot.feed_in_price_micro_per_kwh,
+        tie_seed=snapshot.community.tie_seed,
+        thin_book_price=True,
+    )
+
+
+def _digest(orders: tuple[Order, ...]) -> str:
+    return OrderBook.from_orders(orders).digest()
+
+
+def _orders_by_reason(desk: MarketDesk, expected: Expectation) -> dict[str, list[Order]]:
+    """Orders of all agents, grouped by the reason they give."""
+    start_s, now_s = expected.interval.start_s, desk.now_s()
+    with reading(desk.engine) as connection:
+        looks = battery_looks_since(connection, since_s=now_s - LOOK_BACK_S, until_s=now_s)
+        sold_wh = battery_sales_between(connection, start_s=now_s - LOOK_BACK_S, end_s=start_s)
+    orders: dict[str, list[Order]] = {}
+    for point, home in expected.snapshot.homes.items():
+        if not home.trades:
+            continue
+        forecast = expected.by_point[point]
+        passive = forecast_order(home.facts, forecast, home.limits, home.bounds, start_s=start_s)
+        if passive is not None:
+            orders.setdefault(f"forecast: {forecast.basis}", []).append(passive)
+        stored = battery_order(
+            home.facts,
+            looks=looks.get(point, ()),
+            sold_wh=sold_wh.get(point, 0),
+            expected=forecast,
+            limits=home.limits,
+            bounds=home.bounds,
+            interval=expected.interval,
+            now_s=now_s,
+        )
+        if stored is not None:
+            orders.setdefault("energy in the battery that the home did not need in the last day", []).append(stored)
+    return orders
