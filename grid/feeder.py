@@ -29,22 +29,32 @@ def bus_names(net: "pandapowerNet") -> dict[int, str]:
 
 def bus_index(net: "pandapowerNet", text: str) -> int:
     """The bus a person means: all digits is an index, anything else a unique name. Raises NetworkError."""
-    return find_bus(bus_names(net), text)
+    return BusDirectory(bus_names(net)).find(text)
 
 
-def find_bus(names: Mapping[int, str], text: str) -> int:
-    """As `bus_index`, for names by index."""
-    wanted = text.strip()
-    if wanted.isdecimal():
-        if int(wanted) not in names:
-            raise NetworkError(f"the network has no bus {wanted}: its buses run from {min(names)} to {max(names)}")
-        return int(wanted)
-    found = [bus for bus, name in names.items() if name == wanted]
-    if not found:
-        raise NetworkError(f"the network has no bus named {wanted!r}: give a name or an index of its bus table")
-    if len(found) > 1:
-        raise NetworkError(f"{len(found)} buses are named {wanted!r}: give the index, one of {found[:5]}")
-    return found[0]
+class BusDirectory:
+    """Finds buses by what people write; built once for many look-ups."""
+
+    def __init__(self, names: Mapping[int, str]) -> None:
+        self._names = names
+        self._by_name: dict[str, list[int]] = {}
+        for bus, name in names.items():
+            self._by_name.setdefault(name, []).append(bus)
+
+    def find(self, text: str) -> int:
+        """As `bus_index`."""
+        wanted = text.strip()
+        if wanted.isdecimal():
+            if int(wanted) not in self._names:
+                span = f"its buses run from {min(self._names)} to {max(self._names)}"
+                raise NetworkError(f"the network has no bus {wanted}: {span}")
+            return int(wanted)
+        found = self._by_name.get(wanted, [])
+        if not found:
+            raise NetworkError(f"the network has no bus named {wanted!r}: give a name or an index of its bus table")
+        if len(found) > 1:
+            raise NetworkError(f"{len(found)} buses are named {wanted!r}: give the index, one of {found[:5]}")
+        return found[0]
 
 
 def drawing(net: "pandapowerNet") -> dict[str, Any]:

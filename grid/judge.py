@@ -28,9 +28,7 @@ class Judge:
             pandapower.runpp(net, numba=False)
         except LoadflowNotConverged as failure:
             raise PowerFlowDiverged(
-                iterations=int(net._ppc["iterations"]),  # noqa: SLF001 (the only place pandapower keeps the count)
-                worst_bus="unknown",
-                mismatch_mva=float("nan"),
+                iterations=int(net._ppc["iterations"])  # noqa: SLF001 (the only place pandapower keeps the count)
             ) from failure
         vm_pu = net.res_bus.vm_pu.loc[self._arrays.bus_ids].to_numpy(dtype=np.float64)
         line_loading = net.res_line.loading_percent.fillna(0.0).to_numpy(dtype=np.float64)

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grid.arrays import ComplexArray, NetworkArrays, sum_by
-from grid.feeder import drawing, find_bus
+from grid.arrays import ComplexArray, IntArray, NetworkArrays, sum_by
+from grid.feeder import BusDirectory, drawing
 from grid.limits import FloatArray, LimitRow, OperatingPoint, Violation
 from grid.measurement import Limits, operating_point, quantity_of
 from grid.power_flow import PowerFlow
@@ -37,6 +37,7 @@ class GridNetwork:
         self.arrays: NetworkArrays = net.arrays() if isinstance(net, StoredNetwork) else _arrays_of(net)
         self.limits = Limits(v_min_pu=v_min_pu, v_max_pu=v_max_pu, max_loading_percent=max_loading_percent)
         self.buses: tuple[int, ...] = tuple(int(bus) for bus in self.arrays.bus_ids)
+        self._directory = BusDirectory(dict(zip(self.buses, self.arrays.bus_names, strict=True)))
         self._power_flow = PowerFlow(self.arrays)
         self._last: tuple[bytes, ComplexArray, int] | None = None
         self._judge: Judge | None = None
@@ -94,11 +95,19 @@ class GridNetwork:
 
     def bus_index(self, text: str) -> int:
         """The bus a person means: all digits is an index, anything else a unique name. Raises NetworkError."""
-        return find_bus(dict(zip(self.buses, self.arrays.bus_names, strict=True)), text)
+        return self._directory.find(text)
 
     def drawing(self) -> dict[str, Any]:
         """As `grid.feeder.drawing`."""
         return self._net.drawing() if isinstance(self._net, StoredNetwork) else drawing(self._net)
+
+    def state_by_id(self, point: OperatingPoint) -> dict[str, dict[str, float]]:
+        """The point as JSON: `vm_pu`, `line_loading_percent`, `trafo_loading_percent`, each by the element's id."""
+        return {
+            "vm_pu": _by_id(self.arrays.bus_ids, point.vm_pu, 6),
+            "line_loading_percent": _by_id(self.arrays.lines.ids, point.line_loading_percent, 4),
+            "trafo_loading_percent": _by_id(self.arrays.trafos.ids, point.trafo_loading_percent, 4),
+        }
 
     def _voltage(self, injection_w: FloatArray, injection_var: FloatArray) -> tuple[ComplexArray, int]:
         """Voltages for these injections; the last ones are kept because `linearise` follows `solve`."""
@@ -136,3 +145,7 @@ def _arrays_of(net: "pandapowerNet") -> NetworkArrays:
 
     require_sound(net)
     return extract(net)
+
+
+def _by_id(ids: IntArray, values: FloatArray, digits: int) -> dict[str, float]:
+    return {str(key): round(value, digits) for key, value in zip(ids.tolist(), values.tolist(), strict=True)}

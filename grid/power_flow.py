@@ -23,10 +23,11 @@ MAX_ITERATIONS = 25
 class PowerFlowDiverged(Exception):  # noqa: N818 (says what happened; callers catch it by this name)
     """No solution that Newton's method could find: the injections exceed what the grid carries."""
 
-    def __init__(self, *, iterations: int, worst_bus: str, mismatch_mva: float) -> None:
+    def __init__(self, *, iterations: int, worst_bus: str | None = None, mismatch_mva: float | None = None) -> None:
+        where = "" if worst_bus is None else f" (largest mismatch {mismatch_mva:.3g} MVA at bus {worst_bus})"
         super().__init__(
-            f"power flow found no solution in {iterations} iterations (largest mismatch {mismatch_mva:.3g} MVA at bus "
-            f"{worst_bus}): the injections exceed what the network can carry; check their size and unit (W)"
+            f"power flow found no solution in {iterations} iterations{where}: the injections exceed what the network "
+            "can carry; check their size and unit (W)"
         )
         self.iterations = iterations
         self.worst_bus = worst_bus
