@@ -30,20 +30,23 @@ def upgrade() -> None:
         sa.Column("end_s", sa.BigInteger(), nullable=False),
         sa.Column("import_mwh", sa.BigInteger(), nullable=False),
         sa.Column("export_mwh", sa.BigInteger(), nullable=False),
+        sa.Column("flags", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["device_id"], ["device.id"]),
         sa.PrimaryKeyConstraint("device_id", "epoch"),
     )
     op.add_column("gateway", sa.Column("enrolment_expires_s", sa.BigInteger(), nullable=True))
     op.add_column("participant", sa.Column("sign_in_expires_s", sa.BigInteger(), nullable=True))
     op.add_column("interval_energy", sa.Column("covered_s", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("ingest_alarm", sa.Column("signed", sa.Boolean(), server_default=sa.true(), nullable=False))
     _heads_of_readings_already_accepted()
 
 
 def _heads_of_readings_already_accepted() -> None:
     op.execute(
         """
-        INSERT INTO device_head (device_id, epoch, next_seq, head, end_s, import_mwh, export_mwh)
-        SELECT r.device_id, r.epoch, r.seq + 1, b.head, r.start_s + r.duration_s, r.import_mwh, r.export_mwh
+        INSERT INTO device_head (device_id, epoch, next_seq, head, end_s, import_mwh, export_mwh, flags)
+        SELECT r.device_id, r.epoch, r.seq + 1, b.head, r.start_s + r.duration_s,
+               r.import_mwh, r.export_mwh, r.flags
         FROM reading r
         JOIN reading_batch b
           ON b.device_id = r.device_id AND b.epoch = r.epoch AND b.first_seq = r.batch_first_seq

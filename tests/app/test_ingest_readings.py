@@ -1,0 +1,343 @@
+"""Ingest of signed batches: accepted once, in order, from the right key; everything else refused with its reason."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Engine, update
+
+from app.errors import InputError
+from app.storage.database import open_database, reading, writing
+from app.storage.ingest import BatchResult, ingest_batches
+from app.storage.store.community import Community, create_community
+from app.storage.store.devices import DEVICES, Gateway, add_gateway, find_gateway, set_gateway_status
+from app.storage.store.readings import IngestAlarm, alarms, batches_of_device, energies_at, energy_history
+from meters.interval import DeliveryInterval, Quality
+from meters.signing import GENESIS_HASH, ReadingBatch, batch_signer
+from tests.app.neighbourhood import (
+    DOMAIN,
+    GATEWAY_KEY,
+    NOON_S,
+    STRANGERS_KEY,
+    address_of,
+    as_json,
+    readings_from,
+    signed,
+)
+
+NOW = datetime.fromtimestamp(NOON_S + 3_600, UTC)
+REGISTERS = [(1_000_000, 0), (1_250_400, 0), (1_250_400, 99_999)]
+
+
+def _post(engine: Engine, *batches: ReadingBatch) -> list[BatchResult]:
+    return ingest_batches(engine, {"batches": [as_json(batch) for batch in batches]}, NOW)
+
+
+def _alarms(engine: Engine) -> tuple[IngestAlarm, ...]:
+    with reading(engine) as connection:
+        return alarms(connection, since_s=0)
+
+
+def _energy_wh(engine: Engine, start_s: int, point: str = "mp-anna") -> tuple[int, int, Quality] | None:
+    with reading(engine) as connection:
+        energy = energies_at(connection, DeliveryInterval.at(start_s)).get(point)
+    return None if energy is None else (energy.import_wh, energy.export_wh, energy.quality)
+
+
+def test_a_signed_batch_is_accepted_and_its_energy_derived(any_community: Engine) -> None:
+    batch = signed(readings_from(REGISTERS))
+    assert _post(any_community, batch) == [BatchResult(device="d-anna", epoch=0, next_seq=3, status="accepted")]
+    assert _energy_wh(any_community, NOON_S) == (250, 0, Quality.MEASURED)
+    assert _energy_wh(any_community, NOON_S + 900) == (0, 99, Quality.MEASURED)
+    assert _energy_wh(any_community, NOON_S - 900) is None  # no register is known before the first reading
+    with reading(any_community) as connection:
+        gateway = find_gateway(connection, "g1")
+        assert gateway is not None
+        assert gateway.last_seen_s == NOON_S + 3_600
+    assert _alarms(any_community) == ()
+
+
+def test_an_accepted_batch_comes_back_with_a_signature_that_still_holds(any_community: Engine) -> None:
+    first = signed(readings_from(REGISTERS))
+    second = signed(readings_from([(1_300_000, 100_000)], first_seq=3, start_s=NOON_S + 1_800), first.head)
+    _post(any_community, first, second)
+    with reading(any_community) as connection:
+        stored = batches_of_device(connection, "d-anna", start_s=NOON_S, end_s=NOON_S + 3_600)
+    assert stored == (first, second)
+    assert {batch_signer(batch, DOMAIN) for batch in stored} == {address_of(GATEWAY_KEY)}
+
+
+def test_floored_energy_adds_up_to_the_registers_exactly(any_community: Engine) -> None:
+    registers = [(i * 333_333, i * 1_001) for i in range(97)]
+    _post(any_community, signed(readings_from(registers, start_s=NOON_S - 97 * 900)))
+    with reading(any_community) as connection:
+        rows = energy_history(connection, start_s=0, end_s=NOON_S, minutes=15, received_by_s=NOON_S + 3_600)
+    assert len(rows) == 96
+    assert sum(row[2] for row in rows) == 96 * 333_333 // 1_000
+    assert sum(row[3] for row in rows) == 96 * 1_001 // 1_000
+
+
+def test_a_batch_sent_again_is_acknowledged_and_changes_nothing(any_community: Engine) -> None:
+    batch = signed(readings_from(REGISTERS))
+    _post(any_community, batch)
+    again = _post(any_community, batch, batch)
+    assert {(result.status, result.next_seq, result.code) for result in again} == {("duplicate", 3, None)}
+    assert _energy_wh(any_community, NOON_S) == (250, 0, Quality.MEASURED)
+    assert _alarms(any_community) == ()
+
+
+def test_the_same_batch_twice_in_one_post_counts_once(any_community: Engine) -> None:
+    batch = signed(readings_from(REGISTERS))
+    assert [result.status for result in _post(any_community, batch, batch)] == ["accepted", "duplicate"]
+    assert _energy_wh(any_community, NOON_S) == (250, 0, Quality.MEASURED)
+
+
+def test_two_posts_of_one_batch_at_the_same_time_count_once(any_community: Engine) -> None:
+    batch = signed(readings_from([(1_000_000 + i, 0) for i in range(200)], start_s=NOON_S - 200 * 900))
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: _post(any_community, batch)[0], range(4)))
+    assert sorted(result.status for result in results) == ["accepted", "duplicate", "duplicate", "duplicate"]
+    assert {result.next_seq for result in results} == {200}
+
+
+def test_a_gap_is_answered_with_the_number_to_send_from(any_community: Engine) -> None:
+    first = signed(readings_from(REGISTERS[:1]))
+    third = signed(readings_from(REGISTERS[2:], first_seq=2, start_s=NOON_S + 900), b"\x01" * 32)
+    accepted, refused = _post(any_community, first, third)
+    assert accepted.status == "accepted"
+    assert (refused.status, refused.code, refused.next_seq) == ("refused", "gap", 1)
+    assert _alarms(any_community) == ()  # a gap is mended by sending again
+
+
+def test_a_batch_that_begins_before_and_ends_after_what_is_known_is_sent_again_from_there(
+    any_community: Engine,
+) -> None:
+    readings = readings_from(REGISTERS)
+    _post(any_community, signed(readings[:2]))
+    (refused,) = _post(any_community, signed(readings))
+    assert (refused.status, refused.code, refused.next_seq) == ("refused", "gap", 2)
+    rest = signed(readings[2:], signed(readings[:2]).head)
+    assert _post(any_community, rest)[0].status == "accepted"
+
+
+def test_a_second_history_is_refused_kept_and_alarmed(any_community: Engine) -> None:
+    readings = readings_from(REGISTERS)
+    _post(any_community, signed(readings))
+    other = signed((readings[0], replace(readings[1], import_mwh=1_100_000), readings[2]))
+    (refused,) = _post(any_community, other)
+    assert (refused.status, refused.code, refused.next_seq) == ("refused", "conflict", 3)
+    (alarm,) = _alarms(any_community)
+    assert (alarm.kind, alarm.device_id) == ("conflict", "d-anna")
+    assert "1100000" in alarm.evidence
+    assert other.signature.hex() in alarm.evidence
+    assert _energy_wh(any_community, NOON_S) == (250, 0, Quality.MEASURED)
+
+
+def test_a_chain_that_does_not_continue_the_accepted_one_is_altered(any_community: Engine) -> None:
+    _post(any_community, signed(readings_from(REGISTERS)))
+    forged = signed(readings_from([(2_000_000, 100_000)], first_seq=3, start_s=NOON_S + 1_800), b"\x07" * 32)
+    (refused,) = _post(any_community, forged)
+    assert (refused.code, refused.next_seq) == ("altered", 3)
+    assert [alarm.kind for alarm in _alarms(any_community)] == ["altered"]
+
+
+def test_a_first_batch_that_does_not_begin_at_the_genesis_hash_is_altered(any_community: Engine) -> None:
+    assert _post(any_community, signed(readings_from(REGISTERS), b"\x07" * 32))[0].code == "altered"
+
+
+@pytest.mark.parametrize(
+    "tampered",
+    [
+        lambda batch: replace(batch, readings=(replace(batch.readings[0], import_mwh=1), *batch.readings[1:])),
+        lambda batch: replace(batch, readings=batch.readings[:2]),
+        lambda batch: replace(batch, previous_hash=b"\x09" * 32),
+        lambda batch: replace(
+            batch, device="d-bela", readings=tuple(replace(r, device="d-bela") for r in batch.readings)
+        ),
+        lambda batch: signed(batch.readings, key=STRANGERS_KEY),
+    ],
+    ids=["a register changed", "a reading dropped", "other previous hash", "another device", "a stranger's key"],
+)
+def test_what_the_gateway_did_not_sign_is_refused(community: Engine, tampered: object) -> None:
+    assert callable(tampered)
+    (refused,) = _post(community, tampered(signed(readings_from(REGISTERS))))
+    assert (refused.status, refused.code) == ("refused", "unknown_key")
+    assert "not signed by gateway g1" in refused.message
+    assert _energy_wh(community, NOON_S) is None
+    assert [alarm.kind for alarm in _alarms(community)] == ["unknown_key"]
+
+
+def test_bytes_that_are_no_signature_are_a_bad_signature(community: Engine) -> None:
+    (refused,) = _post(community, replace(signed(readings_from(REGISTERS)), signature=b"\x00" * 65))
+    assert (refused.status, refused.code) == ("refused", "bad_signature")
+
+
+def test_an_unregistered_device_is_refused(community: Engine) -> None:
+    (refused,) = _post(community, signed(readings_from(REGISTERS, device="d-zoe")))
+    assert (refused.code, refused.next_seq) == ("unknown_key", 0)
+    assert "not registered" in refused.message
+
+
+def test_a_gateway_that_is_not_approved_or_revoked_is_refused(community: Engine) -> None:
+    with writing(community) as connection:
+        pending = Gateway(id="g2", name="Attic", address=address_of(STRANGERS_KEY), status="pending")
+        add_gateway(connection, pending)
+        connection.execute(update(DEVICES).where(DEVICES.c.id == "d-bela").values(gateway_id="g2"))
+        set_gateway_status(connection, "g1", "revoked")
+    revoked, waiting = _post(
+        community,
+        signed(readings_from(REGISTERS)),
+        signed(readings_from(REGISTERS, device="d-bela"), key=STRANGERS_KEY),
+    )
+    assert (revoked.status, revoked.code) == ("refused", "revoked")
+    assert (waiting.status, waiting.code) == ("refused", "unknown_key")
+    assert "waits for an operator's approval" in waiting.message
+
+
+def test_a_refused_batch_does_not_hold_up_the_others(any_community: Engine) -> None:
+    good = signed(readings_from(REGISTERS, device="d-bela"))
+    bad = signed(readings_from(REGISTERS), key=STRANGERS_KEY)
+    assert [result.status for result in _post(any_community, bad, good)] == ["refused", "accepted"]
+    assert _energy_wh(any_community, NOON_S, "mp-bela") == (250, 0, Quality.MEASURED)
+
+
+def test_a_decreasing_register_is_refused_within_an_epoch_and_begins_a_new_one(any_community: Engine) -> None:
+    _post(any_community, signed(readings_from(REGISTERS)))
+    head = signed(readings_from(REGISTERS)).head
+    (refused,) = _post(any_community, signed(readings_from([(0, 0)], first_seq=3, start_s=NOON_S + 1_800), head))
+    assert (refused.code, refused.next_seq) == ("malformed", 3)
+    assert "begins a new epoch" in refused.message
+    opening = replace(readings_from([(0, 0)], epoch=1, start_s=NOON_S + 1_800)[0], duration_s=0)
+    first = readings_from([(500_000, 0)], epoch=1, first_seq=1, start_s=NOON_S + 1_800)
+    (accepted,) = _post(any_community, signed((opening, *first)))
+    assert (accepted.status, accepted.next_seq) == ("accepted", 2)
+    assert _energy_wh(any_community, NOON_S + 1_800) == (500, 0, Quality.MEASURED)
+    late = signed(readings_from([(3_000_000, 200_000)], first_seq=3, start_s=NOON_S + 1_800), head)
+    assert "epoch 0 ended when epoch 1 began" in _post(any_community, late)[0].message
+
+
+def test_a_meter_replaced_within_an_interval_keeps_the_energy_of_both(any_community: Engine) -> None:
+    _post(any_community, signed(readings_from([(1_000_000, 0)])))
+    head = signed(readings_from([(1_000_000, 0)])).head
+    closing = replace(readings_from([(1_100_000, 0)], first_seq=1, start_s=NOON_S)[0], duration_s=300)
+    assert _post(any_community, signed((closing,), head))[0].status == "accepted"
+    assert _energy_wh(any_community, NOON_S) is None  # five of fifteen minutes are not an interval yet
+    opening = replace(readings_from([(7, 0)], epoch=1, start_s=NOON_S + 300)[0], duration_s=0)
+    rest = replace(readings_from([(50_007, 0)], epoch=1, first_seq=1, start_s=NOON_S + 300)[0], duration_s=600)
+    assert _post(any_community, signed((opening, rest)))[0].status == "accepted"
+    assert _energy_wh(any_community, NOON_S) == (150, 0, Quality.MEASURED)
+
+
+def test_five_minute_readings_fill_a_quarter_hour_across_posts(any_community: Engine) -> None:
+    registers = [(1_000_000 + 100_500 * i, 0) for i in range(4)]
+    readings = tuple(
+        replace(reading, start_s=NOON_S - 300 + 300 * i, duration_s=300)
+        for i, reading in enumerate(readings_from(registers))
+    )
+    head = GENESIS_HASH
+    for part in readings:
+        assert _energy_wh(any_community, NOON_S) is None
+        batch = signed((part,), head)
+        _post(any_community, batch)
+        head = batch.head
+    assert _energy_wh(any_community, NOON_S) == (301, 0, Quality.MEASURED)
+
+
+def test_silence_is_bridged_by_a_straight_line_and_labelled(any_community: Engine) -> None:
+    first = readings_from([(1_000_000, 0)])
+    later = readings_from([(1_400_000, 0)], first_seq=1, start_s=NOON_S + 2_700)
+    _post(any_community, signed((*first, *later)))
+    assert [_energy_wh(any_community, NOON_S + 900 * i) for i in range(4)] == [(100, 0, Quality.ESTIMATED)] * 4
+    far = readings_from([(2_000_000, 0)], first_seq=2, start_s=NOON_S + 3_600 - 900)
+    assert _post(any_community, signed(far, signed((*first, *later)).head))[0].code == "malformed"
+
+
+def test_a_silence_of_months_is_alarmed_and_not_split(community: Engine) -> None:
+    old = readings_from([(1_000_000, 0)], start_s=NOON_S - 90 * 86_400)
+    new = readings_from([(9_000_000, 0)], first_seq=1)
+    assert _post(community, signed((*old, *new)))[0].status == "accepted"
+    assert _energy_wh(community, NOON_S - 900) is None
+    assert [alarm.kind for alarm in _alarms(community)] == ["silence"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "quality"),
+    [
+        (1, Quality.INTERPOLATED),
+        (2, Quality.ESTIMATED),
+        (4, Quality.INTERPOLATED),
+        (8, Quality.MANUAL),
+        (16, Quality.PROVISIONAL),
+    ],
+)
+def test_flags_of_the_gateway_become_the_quality_of_the_energy(community: Engine, flags: int, quality: Quality) -> None:
+    _post(community, signed(readings_from(REGISTERS, flags=flags)))
+    assert _energy_wh(community, NOON_S) == (250, 0, quality)
+
+
+def test_a_reading_from_the_future_is_refused(community: Engine) -> None:
+    (refused,) = _post(community, signed(readings_from(REGISTERS, start_s=NOON_S + 3_600)))
+    assert refused.code == "malformed"
+    assert "in the future" in refused.message
+
+
+MALFORMED = {
+    "not an object": 5,
+    "no device": {"epoch": 0},
+    "device is a number": {"device": 7, "epoch": 0},
+    "epoch is true": {"device": "d-anna", "epoch": True},
+    "no readings": {"readings": []},
+    "a reading of five": {"readings": [[0, 1, 2, 3, 4]]},
+    "a float register": {"readings": [[0, 0, 900, 1.5, 0, 0]]},
+    "a boolean register": {"readings": [[0, 0, 900, True, 0, 0]]},
+    "a negative register": {"readings": [[0, 0, 900, -1, 0, 0]]},
+    "a register beyond 63 bits": {"readings": [[0, 0, 900, 2**63, 0, 0]]},
+    "a jump in sequence": {"readings": [[0, 0, 900, 1, 0, 0], [2, 900, 900, 2, 0, 0]]},
+    "a short hash": {"previous_hash": "0x00"},
+    "no hexadecimal signature": {"signature": "0x" + "zz" * 65},
+    "no signature": {"signature": None},
+}
+
+
+@pytest.mark.parametrize("change", MALFORMED.values(), ids=MALFORMED.keys())
+def test_a_malformed_batch_is_refused_with_the_place(community: Engine, change: object) -> None:
+    good = as_json(signed(readings_from(REGISTERS)))
+    raw = {**good, **change} if isinstance(change, dict) and "epoch" not in change else change
+    refused, accepted = ingest_batches(community, {"batches": [raw, good]}, NOW)
+    assert (refused.status, refused.code) == ("refused", "malformed")
+    assert "give" in refused.message or "follow" in refused.message or "object" in refused.message
+    assert accepted.status == "accepted"
+
+
+@pytest.mark.parametrize("payload", [None, [], {"batches": 1}, {"readings": []}, {"batches": [{}] * 2_001}])
+def test_a_payload_of_another_shape_is_refused_as_a_whole(community: Engine, payload: object) -> None:
+    with pytest.raises(InputError):
+        ingest_batches(community, payload, NOW)
+
+
+def test_readings_before_the_ledger_is_deployed_are_refused_for_later(sqlite_url: str) -> None:
+    engine = open_database(sqlite_url)
+    with writing(engine) as connection:
+        create_community(connection, Community(id="hill", name="Hill", network="transformer:100", tie_seed="7"))
+    with pytest.raises(InputError, match="not deployed yet"):
+        _post(engine, signed(readings_from(REGISTERS)))
+    engine.dispose()
+
+
+def test_strangers_cannot_fill_the_disk_with_alarms(community: Engine) -> None:
+    junk = {"batches": [{"device": f"x{i}", "epoch": 0, "junk": "j" * 100_000} for i in range(300)]}
+    ingest_batches(community, junk, NOW)
+    kept = _alarms(community)
+    with reading(community) as connection:
+        kept = alarms(connection, since_s=0, limit=1_000)
+    assert len(kept) == 200
+    assert max(len(alarm.evidence) for alarm in kept) == 4_000
+
+
+def test_energy_received_after_an_instant_was_not_known_at_it(any_community: Engine) -> None:
+    _post(any_community, signed(readings_from(REGISTERS)))
+    with reading(any_community) as connection:
+        late = energy_history(connection, start_s=0, end_s=NOON_S * 2, minutes=15, received_by_s=NOON_S + 3_599)
+        then = energy_history(connection, start_s=0, end_s=NOON_S * 2, minutes=15, received_by_s=NOON_S + 3_600)
+    assert (len(late), len(then)) == (0, 2)
