@@ -1,7 +1,8 @@
 """`make bench`: every benchmark of this folder in sequence, then the full counts of the property tests.
 
 Each `bench_NAME.py` is a program that prints one JSON object `{measure: number, ...}` as its last line; what it says
-before is shown as it comes. Results are kept under build/bench by commit, so that a run that was stopped goes on where it was:
+before is shown as it comes. Results are kept under build/bench by commit, so that a run that was stopped goes on where
+it was:
 `--fresh` measures again. A benchmark that fails is named, and the next one runs all the same.
 """
 
