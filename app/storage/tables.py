@@ -4,8 +4,41 @@ Instants are integer seconds since the Unix epoch in columns ending `_s`; energi
 nano-units of currency, prices integer micro-units per kWh. `store.py` and `ingest.py` are the only readers and writers.
 """
 
-from sqlalchemy import BigInteger, Index, LargeBinary, Table, Text, true
+from sqlalchemy import BigInteger, Table, Text
 from sqlmodel import Field, SQLModel
+
+from app.storage.reading_tables import DeviceHead, IngestAlarm, IntervalEnergyRow, ReadingBatchRow, ReadingRow
+from app.storage.settlement_tables import AllocationRow, ChainOutbox, MemberSalt, SettlementBatch, TransferRow
+
+__all__ = [
+    "AccessToken",
+    "AllocationRow",
+    "AuditEntry",
+    "BatteryLookRow",
+    "ChainOutbox",
+    "Community",
+    "Device",
+    "DeviceHead",
+    "Envelope",
+    "Gateway",
+    "IngestAlarm",
+    "IntervalEnergyRow",
+    "MarketOrder",
+    "MarketRound",
+    "MemberSalt",
+    "MeteringPoint",
+    "Participant",
+    "Preference",
+    "ReadingBatchRow",
+    "ReadingRow",
+    "SetPoint",
+    "SettlementBatch",
+    "SupplyContract",
+    "TariffVersion",
+    "TradeRow",
+    "TransferRow",
+    "core_table",
+]
 
 
 class Community(SQLModel, table=True):
@@ -111,80 +144,6 @@ class Device(SQLModel, table=True):
     profile: str
 
 
-class ReadingBatchRow(SQLModel, table=True):
-    """A signed batch exactly as it was accepted."""
-
-    __tablename__ = "reading_batch"
-    device_id: str = Field(primary_key=True)
-    epoch: int = Field(primary_key=True)
-    first_seq: int = Field(primary_key=True, sa_type=BigInteger)
-    count: int
-    previous_hash: bytes = Field(sa_type=LargeBinary)
-    head: bytes = Field(sa_type=LargeBinary)
-    signature: bytes = Field(sa_type=LargeBinary)
-    received_s: int = Field(sa_type=BigInteger)
-
-
-class ReadingRow(SQLModel, table=True):
-    """One accepted register reading (cumulative, mWh)."""
-
-    __tablename__ = "reading"
-    device_id: str = Field(primary_key=True)
-    epoch: int = Field(primary_key=True)
-    seq: int = Field(primary_key=True, sa_type=BigInteger)
-    start_s: int = Field(sa_type=BigInteger)
-    duration_s: int
-    import_mwh: int = Field(sa_type=BigInteger)
-    export_mwh: int = Field(sa_type=BigInteger)
-    flags: int
-    batch_first_seq: int = Field(sa_type=BigInteger)
-    __table_args__ = (Index("reading_by_start", "start_s"),)
-
-
-class DeviceHead(SQLModel, table=True):
-    """Where a device's chain of accepted readings stands: what its next reading must follow.
-
-    The registers, the instant and the flags are those of the last accepted reading.
-    """
-
-    __tablename__ = "device_head"
-    device_id: str = Field(primary_key=True, foreign_key="device.id")
-    epoch: int = Field(primary_key=True)
-    next_seq: int = Field(sa_type=BigInteger)
-    head: bytes = Field(sa_type=LargeBinary)
-    end_s: int = Field(sa_type=BigInteger)
-    import_mwh: int = Field(sa_type=BigInteger)
-    export_mwh: int = Field(sa_type=BigInteger)
-    flags: int
-
-
-class IntervalEnergyRow(SQLModel, table=True):
-    """Validated energy of a metering point in an interval, complete when `covered_s` is the interval's length."""
-
-    __tablename__ = "interval_energy"
-    metering_point_id: str = Field(primary_key=True)
-    start_s: int = Field(primary_key=True, sa_type=BigInteger)
-    import_wh: int
-    export_wh: int
-    quality: str
-    received_s: int = Field(sa_type=BigInteger)
-    covered_s: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    __table_args__ = (Index("interval_energy_by_start", "start_s"),)
-
-
-class IngestAlarm(SQLModel, table=True):
-    """Refused or conflicting input, kept as evidence."""
-
-    __tablename__ = "ingest_alarm"
-    id: int | None = Field(default=None, primary_key=True)
-    at_s: int = Field(sa_type=BigInteger)
-    kind: str  # unknown_key | bad_signature | altered | gap | conflict | malformed | ...
-    device_id: str
-    message: str
-    evidence: str = Field(sa_type=Text)
-    signed: bool = Field(default=True, sa_column_kwargs={"server_default": true()})  # by the device's own gateway
-
-
 class Envelope(SQLModel, table=True):
     """Operating envelope of a metering point in an interval."""
 
@@ -264,65 +223,6 @@ class BatteryLookRow(SQLModel, table=True):
     stored_wh: int
 
 
-class AllocationRow(SQLModel, table=True):
-    """How a metering point's metered energy was shared in an interval, by the latest settlement run."""
-
-    __tablename__ = "allocation"
-    metering_point_id: str = Field(primary_key=True)
-    start_s: int = Field(primary_key=True, sa_type=BigInteger)
-    run: str
-    bought_wh: int
-    sold_wh: int
-    residual_import_wh: int
-    residual_export_wh: int
-    curtailed_wh: int = 0
-    __table_args__ = (Index("allocation_by_start", "start_s"),)
-
-
-class TransferRow(SQLModel, table=True):
-    """A posted transfer. Rows are only ever inserted."""
-
-    __tablename__ = "transfer"
-    transfer_id: str = Field(primary_key=True)
-    start_s: int = Field(index=True, sa_type=BigInteger)
-    run: str
-    kind: str
-    debit: str = Field(index=True)
-    credit: str = Field(index=True)
-    amount_nano: int = Field(sa_type=BigInteger)
-    energy_wh: int
-    price_micro_per_kwh: int
-    batch_sequence: int | None = Field(default=None, index=True)
-
-
-class SettlementBatch(SQLModel, table=True):
-    """One batch on chain: prepared in the transaction that posts its transfers, then sent, then final."""
-
-    __tablename__ = "settlement_batch"
-    sequence: int = Field(primary_key=True)
-    first_start_s: int = Field(sa_type=BigInteger)
-    end_s: int = Field(sa_type=BigInteger)
-    trades_root: str
-    readings_root: str
-    evidence_hash: str
-    net_json: str = Field(sa_type=Text)
-    state: str = "prepared"  # prepared | sent | final
-    tx_hash: str | None = None
-    block_number: int | None = None
-    block_hash: str | None = None
-    gas_used: int | None = None
-    prepared_s: int = Field(sa_type=BigInteger)
-
-
-class MemberSalt(SQLModel, table=True):
-    """Secret that blinds a member's leaves of one batch; erasing it unlinks past proofs."""
-
-    __tablename__ = "member_salt"
-    participant_id: str = Field(primary_key=True)
-    sequence: int = Field(primary_key=True)
-    salt: bytes = Field(sa_type=LargeBinary)
-
-
 class TariffVersion(SQLModel, table=True):
     """A tariff and from when it holds."""
 
@@ -330,18 +230,6 @@ class TariffVersion(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     valid_from_s: int = Field(unique=True, sa_type=BigInteger)
     tariff_json: str = Field(sa_type=Text)
-
-
-class ChainOutbox(SQLModel, table=True):
-    """A signed transaction, stored before it is sent; the same bytes are sent again until final."""
-
-    __tablename__ = "chain_outbox"
-    business_id: str = Field(primary_key=True)
-    nonce: int = Field(unique=True)
-    raw: bytes = Field(sa_type=LargeBinary)
-    tx_hash: str
-    state: str = "stored"  # stored | final
-    stored_s: int = Field(sa_type=BigInteger)
 
 
 class AuditEntry(SQLModel, table=True):

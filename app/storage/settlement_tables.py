@@ -1,0 +1,78 @@
+"""The database tables of settlement: who shared what, what was transferred, and how it reaches the chain.
+
+Columns as in `tables`, which is where everybody imports them from.
+"""
+
+from sqlalchemy import BigInteger, Index, LargeBinary, Text
+from sqlmodel import Field, SQLModel
+
+
+class AllocationRow(SQLModel, table=True):
+    """How a metering point's metered energy was shared in an interval, by the latest settlement run."""
+
+    __tablename__ = "allocation"
+    metering_point_id: str = Field(primary_key=True)
+    start_s: int = Field(primary_key=True, sa_type=BigInteger)
+    run: str
+    bought_wh: int
+    sold_wh: int
+    residual_import_wh: int
+    residual_export_wh: int
+    curtailed_wh: int = 0
+    __table_args__ = (Index("allocation_by_start", "start_s"),)
+
+
+class TransferRow(SQLModel, table=True):
+    """A posted transfer. Rows are only ever inserted."""
+
+    __tablename__ = "transfer"
+    transfer_id: str = Field(primary_key=True)
+    start_s: int = Field(index=True, sa_type=BigInteger)
+    run: str
+    kind: str
+    debit: str = Field(index=True)
+    credit: str = Field(index=True)
+    amount_nano: int = Field(sa_type=BigInteger)
+    energy_wh: int
+    price_micro_per_kwh: int
+    batch_sequence: int | None = Field(default=None, index=True)
+
+
+class SettlementBatch(SQLModel, table=True):
+    """One batch on chain: prepared in the transaction that posts its transfers, then sent, then final."""
+
+    __tablename__ = "settlement_batch"
+    sequence: int = Field(primary_key=True)
+    first_start_s: int = Field(sa_type=BigInteger)
+    end_s: int = Field(sa_type=BigInteger)
+    trades_root: str
+    readings_root: str
+    evidence_hash: str
+    net_json: str = Field(sa_type=Text)
+    state: str = "prepared"  # prepared | sent | final
+    tx_hash: str | None = None
+    block_number: int | None = None
+    block_hash: str | None = None
+    gas_used: int | None = None
+    prepared_s: int = Field(sa_type=BigInteger)
+
+
+class MemberSalt(SQLModel, table=True):
+    """Secret that blinds a member's leaves of one batch; erasing it unlinks past proofs."""
+
+    __tablename__ = "member_salt"
+    participant_id: str = Field(primary_key=True)
+    sequence: int = Field(primary_key=True)
+    salt: bytes = Field(sa_type=LargeBinary)
+
+
+class ChainOutbox(SQLModel, table=True):
+    """A signed transaction, stored before it is sent; the same bytes are sent again until final."""
+
+    __tablename__ = "chain_outbox"
+    business_id: str = Field(primary_key=True)
+    nonce: int = Field(unique=True)
+    raw: bytes = Field(sa_type=LargeBinary)
+    tx_hash: str
+    state: str = "stored"  # stored | final
+    stored_s: int = Field(sa_type=BigInteger)
