@@ -66,10 +66,13 @@ class Expectation:
     by_point: Mapping[str, Forecast]
 
 
-def open_gate(desk: MarketDesk, interval: DeliveryInterval) -> None:
-    """From now until gate closure orders for `interval` are taken."""
+def open_gate(desk: MarketDesk, interval: DeliveryInterval) -> bool:
+    """From now until gate closure orders for `interval` are taken; whether the gate was shut before."""
     with writing(desk.engine) as connection:
+        if find_round(connection, interval.start_s) is not None:
+            return False
         open_rounds(connection, [interval.start_s])
+        return True
 
 
 def expect(desk: MarketDesk, interval: DeliveryInterval, *, decided_s: int) -> Expectation:

@@ -20,6 +20,7 @@ SHARE_STEPS = 10
 class SupplierOnlyDay:
     """Energy per slot and home, Wh, [n_slot, n_home]; `limited_export_wh` is what the network carries.
 
+    closing_stored_wh  [n_home] in the batteries at the end
     consumption_wh   what the homes used
     violating_slots  slots in which a limit would be broken if nobody were reduced; the maxima are without reduction too
     """
@@ -28,6 +29,7 @@ class SupplierOnlyDay:
     export_wh: FloatArray
     limited_export_wh: FloatArray
     consumption_wh: FloatArray
+    closing_stored_wh: FloatArray
     violating_slots: int
     max_vm_pu: float
     max_line_loading_percent: float
@@ -52,7 +54,7 @@ def supplier_only_day(
 ) -> SupplierOnlyDay:
     """Simulate `slots` slots from `first_s`, batteries starting with `opening_stored_wh` [n_home]."""
     first = world.slot(first_s)
-    net_w = np.stack(list(_net_powers(world, first, slots, opening_stored_wh)))
+    net_w, closing_stored_wh = _net_powers(world, first, slots, opening_stored_wh)
     shares = np.ones(slots)
     points: list[OperatingPoint] = []
     for k in range(slots):
@@ -66,6 +68,7 @@ def supplier_only_day(
         export_wh=export_wh,
         limited_export_wh=export_wh * shares[:, None],
         consumption_wh=world.load_w[first : first + slots] * hours,
+        closing_stored_wh=closing_stored_wh,
         violating_slots=sum(bool(point.violations) for point in points),
         max_vm_pu=max(float(point.vm_pu.max()) for point in points),
         max_line_loading_percent=max(float(point.line_loading_percent.max(initial=0)) for point in points),
@@ -73,13 +76,16 @@ def supplier_only_day(
     )
 
 
-def _net_powers(world: Neighbourhood, first: int, slots: int, opening_stored_wh: FloatArray) -> list[FloatArray]:
+def _net_powers(
+    world: Neighbourhood, first: int, slots: int, opening_stored_wh: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Net import of every home and slot, and what is in the batteries at the end."""
     states = [
         SiteState(at_s=0, import_mwh=0, export_mwh=0, stored_wh=float(stored_wh)) for stored_wh in opening_stored_wh
     ]
-    powers = []
-    for row in range(first, first + slots):
-        net_w = np.zeros(len(world.homes))
+    net_w = np.zeros((slots, len(world.homes)))
+    for slot in range(slots):
+        row = first + slot
         for k, home in enumerate(world.homes):
             moving = flow(
                 load_w=float(world.load_w[row, k]),
@@ -90,9 +96,8 @@ def _net_powers(world: Neighbourhood, first: int, slots: int, opening_stored_wh:
                 seconds=SLOT_S,
             )
             states[k] = advanced(states[k], moving, SLOT_S)
-            net_w[k] = moving.net_w
-        powers.append(net_w)
-    return powers
+            net_w[slot, k] = moving.net_w
+    return net_w, np.array([state.stored_wh for state in states])
 
 
 def _common_share(world: Neighbourhood, limits: NetworkLimits, net_w: FloatArray, row: int) -> float:

@@ -13,18 +13,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from meters.simulator import SimulatedMeter, serve_meters
-
 from app.demo.neighbourhood import Neighbourhood
 from app.demo.sites import SimulatedSite, SiteJournal
 from app.demo.state import DemoState
 from meters.clock import SimulatedClock
+from meters.simulator import SimulatedMeter, serve_meters
 
 HOST = "127.0.0.1"
 METER_PROFILE = "eastron_sdm630"
 METER_DEVICE_ID = 1
 INVERTER_PROFILE = "sunspec_103"
 INVERTER_DEVICE_ID = 2
+ORPHAN_PATIENCE = 120
+"""Seconds for which the meters outlive a demonstration that was killed."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -51,11 +52,10 @@ async def serve(state: DemoState) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
     serving = asyncio.create_task(serve_meters({port: _devices(site) for port, site in sites.items()}, host=HOST))
-    watching = asyncio.create_task(_watch_parent(stopped))
+    end_when_orphaned(loop, stopped, os.getppid(), ORPHAN_PATIENCE)
     await stopped.wait()
-    watching.cancel()
     serving.cancel()
-    await asyncio.gather(serving, watching, return_exceptions=True)
+    await asyncio.gather(serving, return_exceptions=True)
     journal.close()
 
 
@@ -73,12 +73,13 @@ def _obey(site: SimulatedSite) -> Callable[[str, float], None]:
     return on_write
 
 
-async def _watch_parent(stopped: asyncio.Event) -> None:
-    """End with the demonstration even if it was killed without a word."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        await asyncio.sleep(0.5)
-    stopped.set()
+def end_when_orphaned(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event, parent: int, patience: int) -> None:
+    """Outlive a killed demonstration for a while, so that a restarted one finds the meters as they were, then end."""
+    patience = ORPHAN_PATIENCE if os.getppid() == parent else patience - 1
+    if patience <= 0:
+        stopped.set()
+    else:
+        loop.call_later(1.0, end_when_orphaned, loop, stopped, parent, patience)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,68 @@
+"""What runs when: at every instant the steps that are due and not yet done, for one community.
+
+`Scheduler.tick` may be called as often as one likes and by several processes: each step looks in the database whether
+it was done. A simulated day calls it at every interval boundary, a real community every few seconds.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from matching.clearing import Clearing
+
+from app.market_round import MarketDesk, expect, open_gate, publish_envelopes, run_gate_closure
+from app.settlement_run import SettlementDesk, anchor_batches, settle_due_periods
+from contracts.chain import ChainUnreachable
+from meters.interval import DeliveryInterval
+
+ENVELOPE_LEAD_INTERVALS = 4
+"""Envelopes and an open gate one hour ahead where the market time unit is a quarter of an hour."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduler:
+    """Runs rounds and settlement. `on_clearing` is told of each published result."""
+
+    market: MarketDesk
+    settlement: SettlementDesk
+    minutes: int
+    on_clearing: Callable[[DeliveryInterval, Clearing], None] | None = None
+
+    def tick(self) -> None:
+        """Do everything that is due now."""
+        current = DeliveryInterval.containing(self.market.clock(), self.minutes)
+        self.announce(current.shifted(ENVELOPE_LEAD_INTERVALS))
+        self.close(current.shifted(1))
+        self.settle()
+
+    def announce(self, interval: DeliveryInterval) -> None:
+        """Open the gate of an interval and publish its envelopes, once."""
+        if open_gate(self.market, interval):
+            publish_envelopes(self.market, expect(self.market, interval, decided_s=self.market.now_s()))
+
+    def close(self, interval: DeliveryInterval) -> None:
+        """Close the gate of an interval and publish its result, once."""
+        clearing = run_gate_closure(self.market, interval)
+        if clearing is not None and self.on_clearing is not None:
+            self.on_clearing(interval, clearing)
+
+    def settle(self) -> None:
+        """Settle what is complete and bring it onto the chain; an absent chain is asked again at the next tick."""
+        settle_due_periods(self.settlement)
+        try:
+            anchor_batches(self.settlement)
+        except ChainUnreachable as error:
+            log.warning("batches wait for the chain", reason=str(error))
+
+
+def run_for_ever(scheduler: Scheduler, stopped: threading.Event, *, pause_s: float) -> None:
+    """Tick until `stopped`; an error is logged and the next tick tries again, nothing that was accepted is lost."""
+    while not stopped.is_set():
+        try:
+            scheduler.tick()
+        except Exception:
+            log.exception("a scheduled step failed and will be tried again")
+        stopped.wait(pause_s)

@@ -1,0 +1,106 @@
+"""The community's ledger on the chain: who holds the key, how it is founded, how it is opened again."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
+from sqlalchemy import Engine
+
+from app.errors import InputError
+from app.storage.database import reading, writing
+from app.storage.store.chain import DatabaseOutboxStore
+from app.storage.store.community import Community, save_chain, the_community
+from app.storage.store.members import participants
+from contracts.chain import connect
+from contracts.embedded import EmbeddedChain
+from contracts.ledger import SettlementLedger, artifact
+from contracts.outbox import Outbox, Policy
+from meters.clock import Clock
+from meters.signing import SigningDomain
+
+KEY_FILE_MODE = 0o600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerAccess:
+    """An open ledger. `embedded` is the chain in this process, None when it is served by another."""
+
+    ledger: SettlementLedger
+    outbox: Outbox
+    embedded: EmbeddedChain | None
+
+    def close(self) -> None:
+        """Give key and chain free for another process."""
+        self.outbox.close()
+        if self.embedded is not None:
+            self.embedded.close()
+
+
+def settler_key(path: Path, *, seed: str | None = None) -> LocalAccount:
+    """The key that settles, made on first use: from `seed` in a simulation, from the system's entropy otherwise.
+
+    Raises InputError if the file is not a key.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        secret = os.urandom(32) if seed is None else keccak(f"settler:{seed}".encode())
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, KEY_FILE_MODE)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secret.hex() + "\n")
+    text = path.read_text().strip()
+    if len(text) != 64 or any(digit not in "0123456789abcdef" for digit in text):
+        raise InputError(f"{path} does not hold a key (64 hexadecimal digits): restore it from a backup")
+    account: LocalAccount = Account.from_key(bytes.fromhex(text))
+    return account
+
+
+def open_ledger(engine: Engine, *, chain: Path | str, key: LocalAccount, clock: Clock, lock_path: Path) -> LedgerAccess:
+    """Open the ledger, founding it on first use; `chain` is the file of an embedded chain or the URL of a served one.
+
+    Founding deploys the contract, registers every member with a lane and remembers where it is. What a crash cut off
+    is completed here. Raises ChainUnreachable while a served chain does not answer.
+    """
+    with reading(engine) as connection:
+        community = the_community(connection)
+    embedded = None if isinstance(chain, str) else EmbeddedChain(chain, clock=clock, seed=community.tie_seed)
+    w3 = connect(embedded if embedded is not None else str(chain))
+    outbox = Outbox(w3, key, DatabaseOutboxStore(engine, clock), lock_path=lock_path, policy=Policy())
+    outbox.recover()
+    access = LedgerAccess(ledger=_found(engine, community, outbox), outbox=outbox, embedded=embedded)
+    register_new_members(engine, access.ledger)
+    return access
+
+
+def register_new_members(engine: Engine, ledger: SettlementLedger) -> None:
+    """Give every member with a lane a place in the contract; those who have one keep it."""
+    with reading(engine) as connection:
+        lanes = {person.lane: person.account_address for person in participants(connection) if person.lane is not None}
+    known = ledger.member_count()
+    if len(lanes) > known:
+        ledger.register_members(known, [lanes[lane] for lane in range(known, len(lanes))])
+
+
+def signing_domain(community: Community) -> SigningDomain:
+    """What gateways sign for. Raises InputError before the ledger is founded."""
+    if community.chain_id is None or community.ledger_address is None:
+        raise InputError("the community has no ledger yet: start it once with `commonwatt up`")
+    return SigningDomain(chain_id=community.chain_id, verifying_contract=community.ledger_address)
+
+
+def _found(engine: Engine, community: Community, outbox: Outbox) -> SettlementLedger:
+    if community.ledger_address is not None:
+        return SettlementLedger(outbox.w3, community.ledger_address, outbox=outbox)
+    ledger = SettlementLedger.deploy(outbox, currency=community.currency)
+    genesis_hash = outbox.w3.eth.get_block(0)["hash"]
+    with writing(engine) as connection:
+        save_chain(
+            connection,
+            chain_id=outbox.w3.eth.chain_id,
+            ledger_address=ledger.address,
+            ledger_code_hash=artifact()["runtime_hash"],
+            genesis_hash="0x" + genesis_hash.hex(),
+        )
+    return ledger
