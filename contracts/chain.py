@@ -8,13 +8,11 @@ from web3 import HTTPProvider, Web3
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import RPCEndpoint, RPCResponse
 
-from contracts.embedded import EmbeddedChain
+from contracts.embedded import ChainUnreachable, EmbeddedChain
+
+__all__ = ["ChainUnreachable", "connect"]
 
 TIMEOUT_S = 20
-
-
-class ChainUnreachable(ConnectionError):  # noqa: N818 (says what happened; callers catch it by this name)
-    """No answer from the chain; nothing is lost, the same call may be made again later."""
 
 
 class _UrlProvider(HTTPProvider):

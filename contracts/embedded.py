@@ -20,6 +20,8 @@ from contracts.single_writer import SingleWriter
 from meters.clock import Clock
 
 DEFAULT_CHAIN_ID = 31_337
+CHAIN_FILE = "chain.sqlite"
+"""Name of the chain's file in a community's state directory."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS genesis (
@@ -37,7 +39,11 @@ class ChainDamagedError(RuntimeError):
     """The stored history does not give the stored block hashes, or belongs to another chain."""
 
 
-class ChainStoppedError(RuntimeError):
+class ChainUnreachable(ConnectionError):  # noqa: N818 (says what happened; callers catch it by this name)
+    """No answer from the chain; nothing is lost, the same call may be made again later."""
+
+
+class ChainStoppedError(ChainUnreachable):
     """The chain was closed, or its file could not be written; what was acknowledged is safe, open it again."""
 
 

@@ -11,7 +11,7 @@ from eth.abc import BlockAPI, BlockHeaderAPI, ComputationAPI, ReceiptAPI, Signed
 from eth.chains.base import Chain
 from eth.constants import ZERO_ADDRESS, ZERO_HASH32
 from eth.db.atomic import AtomicDB
-from eth.exceptions import Revert
+from eth.exceptions import PyEVMError, Revert
 from eth.vm.forks.prague import PragueVM
 from eth.vm.spoof import SpoofTransaction
 from eth_utils.exceptions import ValidationError
@@ -95,8 +95,11 @@ class EvmChain:
             transaction.validate()
             transaction.check_signature_validity()
             chain_id = transaction.chain_id
-        except (ValidationError, RLPException, ValueError, AttributeError, NotImplementedError) as error:
+            is_canonical = transaction.copy().encode() == raw  # a copy: the original has kept `raw` itself
+        except (PyEVMError, ValidationError, RLPException, ValueError) as error:
             raise TransactionRefusedError(f"malformed transaction: {error}") from error
+        if not is_canonical:
+            raise TransactionRefusedError("malformed transaction: it has more than one encoding")
         if type_of(transaction) not in {0, 2}:
             raise TransactionRefusedError("only legacy and EIP-1559 transactions are accepted")
         if chain_id != self.chain_id:

@@ -11,7 +11,7 @@ from eth_abi.abi import decode, encode
 from eth_utils.abi import function_signature_to_4byte_selector
 from eth_utils.crypto import keccak
 from web3 import Web3
-from web3.exceptions import ContractCustomError
+from web3.exceptions import ContractCustomError, ContractLogicError
 from web3.types import TxReceipt
 
 from contracts import transfers
@@ -129,8 +129,10 @@ def _errors_by_selector() -> dict[bytes, dict[str, Any]]:
     return entries
 
 
-def explain(error: ContractCustomError) -> LedgerRefusedError:
-    """The contract's own name and figures for a revert."""
+def explain(error: ContractLogicError) -> LedgerRefusedError:
+    """The contract's own name and figures for a revert; Solidity's words for a panic, such as an overflow."""
+    if not isinstance(error, ContractCustomError):
+        return LedgerRefusedError(str(error.message or "reverted without a reason"), {})
     data = bytes.fromhex(str(error.data or "0x").removeprefix("0x"))
     entry = _errors_by_selector().get(data[:4])
     if entry is None:
@@ -250,7 +252,7 @@ class SettlementLedger:
     def _read(self, function: str, *arguments: Any) -> Any:  # noqa: ANN401 whatever the ABI says
         try:
             return self._contract.functions[function](*arguments).call()
-        except ContractCustomError as error:
+        except ContractLogicError as error:
             raise explain(error) from error
 
     def _write(self, business_id: str, function: str, *arguments: Any) -> TxReceipt:  # noqa: ANN401 as above
@@ -259,5 +261,5 @@ class SettlementLedger:
         data = bytes.fromhex(self._contract.encode_abi(function, args=list(arguments)).removeprefix("0x"))
         try:
             return self._outbox.send(business_id, self.address, data)
-        except ContractCustomError as error:
+        except ContractLogicError as error:
             raise explain(error) from error

@@ -13,13 +13,28 @@ from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from contracts import rpc_format as form
-from contracts.evm import Call, EvmChain, ExecutionFailedError, ExecutionRevertedError, TransactionRefusedError
+from contracts.evm import (
+    TRANSACTION_GAS_LIMIT,
+    Call,
+    EvmChain,
+    ExecutionFailedError,
+    ExecutionRevertedError,
+    TransactionRefusedError,
+)
 from contracts.rpc_format import InvalidParameterError, Json
 
 CLIENT_VERSION = "commonwatt/embedded"
 MAX_BATCH = 100
+READ_ONLY_CALL_GAS = 3_000_000
+"""What a stranger's call may use: a second or two of work; reading 5 000 balances at once needs two thirds of it."""
 _PARSE, _INVALID_REQUEST, _UNKNOWN_METHOD, _INVALID_PARAMS, _SERVER = -32700, -32600, -32601, -32602, -32000
 _REVERTED = 3
+_CODES: Mapping[type[Exception], int] = {
+    InvalidParameterError: _INVALID_PARAMS,
+    ExecutionRevertedError: _REVERTED,
+    ExecutionFailedError: _SERVER,
+    TransactionRefusedError: _SERVER,
+}
 
 
 class RpcChain(Protocol):
@@ -70,12 +85,11 @@ def _answer(chain: RpcChain, request: object, methods: Mapping[str, Method]) -> 
     try:
         with chain.lock:
             return {"jsonrpc": "2.0", "id": identity, "result": method(chain, params)}
-    except (InvalidParameterError, IndexError) as error:
-        return _failure(identity, _INVALID_PARAMS, f"{request['method']}: {error}")
-    except ExecutionRevertedError as error:
-        return _failure(identity, _REVERTED, str(error), form.data(error.data))
-    except (ExecutionFailedError, TransactionRefusedError) as error:
-        return _failure(identity, _SERVER, str(error))
+    except IndexError:
+        return _failure(identity, _INVALID_PARAMS, f"{request['method']}: a parameter is missing")
+    except tuple(_CODES) as error:
+        data = form.data(error.data) if isinstance(error, ExecutionRevertedError) else None
+        return _failure(identity, _CODES[type(error)], str(error), data)
 
 
 def _failure(identity: object, code: int, message: str, data: str | None = None) -> dict[str, Any]:
@@ -100,21 +114,30 @@ def _block_number(chain: RpcChain, params: Sequence[Any], position: int) -> int 
     return number
 
 
-def _call_of(params: Sequence[Any]) -> Call:
+def _call_of(params: Sequence[Any], gas_limit: int) -> Call:
     fields = params[0]
     if not isinstance(fields, Mapping):
         raise InvalidParameterError("the first parameter must be a call object")
-    gas = fields.get("gas")
     receiver = fields.get("to")
-    call = Call(
+    return Call(
         sender=form.to_address(fields.get("from", "0x" + "00" * 20)),
         to=form.to_address(receiver) if receiver else None,
         data=form.to_bytes(fields.get("input", fields.get("data", "0x"))),
         value=form.to_int(fields.get("value", 0)),
+        gas=min(form.to_int(fields.get("gas", gas_limit)), gas_limit),
     )
-    if gas is None:
-        return call
-    return Call(sender=call.sender, to=call.to, data=call.data, value=call.value, gas=form.to_int(gas))
+
+
+def _calls(gas_limit: int) -> dict[str, Method]:
+    """The methods that execute code, with at most `gas_limit` gas."""
+
+    def call(chain: RpcChain, params: Sequence[Any]) -> Json:
+        return form.data(chain.evm.call(_call_of(params, gas_limit), _block_number(chain, params, 1)))
+
+    def estimate_gas(chain: RpcChain, params: Sequence[Any]) -> Json:
+        return hex(chain.evm.estimate_gas(_call_of(params, gas_limit), _block_number(chain, params, 1)))
+
+    return {"eth_call": call, "eth_estimateGas": estimate_gas}
 
 
 def _get_block(chain: RpcChain, number: int | None, params: Sequence[Any]) -> Json:
@@ -185,10 +208,7 @@ READ_ONLY_METHODS: Mapping[str, Method] = {
     "eth_getTransactionByHash": _get_transaction,
     "eth_getTransactionReceipt": _get_receipt,
     "eth_getLogs": _get_logs,
-    "eth_call": lambda chain, params: form.data(chain.evm.call(_call_of(params), _block_number(chain, params, 1))),
-    "eth_estimateGas": lambda chain, params: hex(
-        chain.evm.estimate_gas(_call_of(params), _block_number(chain, params, 1))
-    ),
+    **_calls(READ_ONLY_CALL_GAS),
     "eth_getTransactionCount": lambda chain, params: hex(
         chain.evm.nonce(form.to_address(params[0]), _block_number(chain, params, 1))
     ),
@@ -205,6 +225,7 @@ READ_ONLY_METHODS: Mapping[str, Method] = {
 
 METHODS: Mapping[str, Method] = {
     **READ_ONLY_METHODS,
+    **_calls(TRANSACTION_GAS_LIMIT),
     "eth_sendRawTransaction": lambda chain, params: form.data(chain.submit(form.to_bytes(params[0]))),
 }
 
