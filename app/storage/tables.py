@@ -1,7 +1,7 @@
 """The database tables. One database holds one community.
 
 Instants are integer seconds since the Unix epoch in columns ending `_s`; energies are integer Wh, money integer
-nano-units of currency, prices integer micro-units per kWh. `store.py` and `ingest.py` are the only readers and writers.
+nano-units of currency, prices integer micro-units per kWh. Only this package reads and writes them.
 """
 
 from sqlalchemy import BigInteger, Table, Text

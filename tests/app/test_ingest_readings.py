@@ -68,16 +68,6 @@ def test_an_accepted_batch_comes_back_with_a_signature_that_still_holds(any_comm
     assert {batch_signer(batch, DOMAIN) for batch in stored} == {address_of(GATEWAY_KEY)}
 
 
-def test_floored_energy_adds_up_to_the_registers_exactly(any_community: Engine) -> None:
-    registers = [(i * 333_333, i * 1_001) for i in range(97)]
-    _post(any_community, signed(readings_from(registers, start_s=NOON_S - 97 * 900)))
-    with reading(any_community) as connection:
-        rows = energy_history(connection, start_s=0, end_s=NOON_S, minutes=15, received_by_s=NOON_S + 3_600)
-    assert len(rows) == 96
-    assert sum(row[2] for row in rows) == 96 * 333_333 // 1_000
-    assert sum(row[3] for row in rows) == 96 * 1_001 // 1_000
-
-
 def test_a_batch_sent_again_is_acknowledged_and_changes_nothing(any_community: Engine) -> None:
     batch = signed(readings_from(REGISTERS))
     _post(any_community, batch)
@@ -202,65 +192,6 @@ def test_a_refused_batch_does_not_hold_up_the_others(any_community: Engine) -> N
     assert _energy_wh(any_community, NOON_S, "mp-bela") == (250, 0, Quality.MEASURED)
 
 
-def test_a_decreasing_register_is_refused_within_an_epoch_and_begins_a_new_one(any_community: Engine) -> None:
-    _post(any_community, signed(readings_from(REGISTERS)))
-    head = signed(readings_from(REGISTERS)).head
-    (refused,) = _post(any_community, signed(readings_from([(0, 0)], first_seq=3, start_s=NOON_S + 1_800), head))
-    assert (refused.code, refused.next_seq) == ("malformed", 3)
-    assert "begins a new epoch" in refused.message
-    opening = replace(readings_from([(0, 0)], epoch=1, start_s=NOON_S + 1_800)[0], duration_s=0)
-    first = readings_from([(500_000, 0)], epoch=1, first_seq=1, start_s=NOON_S + 1_800)
-    (accepted,) = _post(any_community, signed((opening, *first)))
-    assert (accepted.status, accepted.next_seq) == ("accepted", 2)
-    assert _energy_wh(any_community, NOON_S + 1_800) == (500, 0, Quality.MEASURED)
-    late = signed(readings_from([(3_000_000, 200_000)], first_seq=3, start_s=NOON_S + 1_800), head)
-    assert "epoch 0 ended when epoch 1 began" in _post(any_community, late)[0].message
-
-
-def test_a_meter_replaced_within_an_interval_keeps_the_energy_of_both(any_community: Engine) -> None:
-    _post(any_community, signed(readings_from([(1_000_000, 0)])))
-    head = signed(readings_from([(1_000_000, 0)])).head
-    closing = replace(readings_from([(1_100_000, 0)], first_seq=1, start_s=NOON_S)[0], duration_s=300)
-    assert _post(any_community, signed((closing,), head))[0].status == "accepted"
-    assert _energy_wh(any_community, NOON_S) is None  # five of fifteen minutes are not an interval yet
-    opening = replace(readings_from([(7, 0)], epoch=1, start_s=NOON_S + 300)[0], duration_s=0)
-    rest = replace(readings_from([(50_007, 0)], epoch=1, first_seq=1, start_s=NOON_S + 300)[0], duration_s=600)
-    assert _post(any_community, signed((opening, rest)))[0].status == "accepted"
-    assert _energy_wh(any_community, NOON_S) == (150, 0, Quality.MEASURED)
-
-
-def test_five_minute_readings_fill_a_quarter_hour_across_posts(any_community: Engine) -> None:
-    registers = [(1_000_000 + 100_500 * i, 0) for i in range(4)]
-    readings = tuple(
-        replace(reading, start_s=NOON_S - 300 + 300 * i, duration_s=300)
-        for i, reading in enumerate(readings_from(registers))
-    )
-    head = GENESIS_HASH
-    for part in readings:
-        assert _energy_wh(any_community, NOON_S) is None
-        batch = signed((part,), head)
-        _post(any_community, batch)
-        head = batch.head
-    assert _energy_wh(any_community, NOON_S) == (301, 0, Quality.MEASURED)
-
-
-def test_silence_is_bridged_by_a_straight_line_and_labelled(any_community: Engine) -> None:
-    first = readings_from([(1_000_000, 0)])
-    later = readings_from([(1_400_000, 0)], first_seq=1, start_s=NOON_S + 2_700)
-    _post(any_community, signed((*first, *later)))
-    assert [_energy_wh(any_community, NOON_S + 900 * i) for i in range(4)] == [(100, 0, Quality.ESTIMATED)] * 4
-    far = readings_from([(2_000_000, 0)], first_seq=2, start_s=NOON_S + 3_600 - 900)
-    assert _post(any_community, signed(far, signed((*first, *later)).head))[0].code == "malformed"
-
-
-def test_a_silence_of_months_is_alarmed_and_not_split(community: Engine) -> None:
-    old = readings_from([(1_000_000, 0)], start_s=NOON_S - 90 * 86_400)
-    new = readings_from([(9_000_000, 0)], first_seq=1)
-    assert _post(community, signed((*old, *new)))[0].status == "accepted"
-    assert _energy_wh(community, NOON_S - 900) is None
-    assert [alarm.kind for alarm in _alarms(community)] == ["silence"]
-
-
 @pytest.mark.parametrize(
     ("flags", "quality"),
     [
@@ -271,17 +202,6 @@ def test_a_silence_of_months_is_alarmed_and_not_split(community: Engine) -> None
         (16, Quality.PROVISIONAL),
     ],
 )
-def test_flags_of_the_gateway_become_the_quality_of_the_energy(community: Engine, flags: int, quality: Quality) -> None:
-    _post(community, signed(readings_from(REGISTERS, flags=flags)))
-    assert _energy_wh(community, NOON_S) == (250, 0, quality)
-
-
-def test_a_reading_from_the_future_is_refused(community: Engine) -> None:
-    (refused,) = _post(community, signed(readings_from(REGISTERS, start_s=NOON_S + 3_600)))
-    assert refused.code == "malformed"
-    assert "in the future" in refused.message
-
-
 MALFORMED = {
     "not an object": 5,
     "no device": {"epoch": 0},
@@ -333,11 +253,3 @@ def test_strangers_cannot_fill_the_disk_with_alarms(community: Engine) -> None:
         kept = alarms(connection, since_s=0, limit=1_000)
     assert len(kept) == 200
     assert max(len(alarm.evidence) for alarm in kept) == 4_000
-
-
-def test_energy_received_after_an_instant_was_not_known_at_it(any_community: Engine) -> None:
-    _post(any_community, signed(readings_from(REGISTERS)))
-    with reading(any_community) as connection:
-        late = energy_history(connection, start_s=0, end_s=NOON_S * 2, minutes=15, received_by_s=NOON_S + 3_599)
-        then = energy_history(connection, start_s=0, end_s=NOON_S * 2, minutes=15, received_by_s=NOON_S + 3_600)
-    assert (len(late), len(then)) == (0, 2)
