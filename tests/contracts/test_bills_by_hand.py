@@ -105,7 +105,7 @@ def _interval(values: dict) -> tuple[ClearedInterval, list[IntervalEnergy]]:
     return cleared, energies
 
 
-@pytest.fixture(params=sorted(path.name for path in CASES.iterdir()))
+@pytest.fixture(params=sorted(path.name for path in CASES.iterdir() if path.is_dir()))
 def case(request: pytest.FixtureRequest) -> Case:
     return Case(request.param)
 
