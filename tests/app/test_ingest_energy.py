@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import Engine
 
 from app.storage.database import reading
@@ -105,6 +106,16 @@ def test_a_silence_of_months_is_alarmed_and_not_split(community: Engine) -> None
     assert [alarm.kind for alarm in _alarms(community)] == ["silence"]
 
 
+@pytest.mark.parametrize(
+    ("flags", "quality"),
+    [
+        (1, Quality.INTERPOLATED),
+        (2, Quality.ESTIMATED),
+        (4, Quality.INTERPOLATED),
+        (8, Quality.MANUAL),
+        (16, Quality.PROVISIONAL),
+    ],
+)
 def test_flags_of_the_gateway_become_the_quality_of_the_energy(community: Engine, flags: int, quality: Quality) -> None:
     _post(community, signed(readings_from(REGISTERS, flags=flags)))
     assert _energy_wh(community, NOON_S) == (250, 0, quality)

@@ -12,9 +12,9 @@ from app.storage.database import open_database, reading, writing
 from app.storage.ingest import BatchResult, ingest_batches
 from app.storage.store.community import Community, create_community
 from app.storage.store.devices import DEVICES, Gateway, add_gateway, find_gateway, set_gateway_status
-from app.storage.store.readings import IngestAlarm, alarms, batches_of_device, energies_at, energy_history
+from app.storage.store.readings import IngestAlarm, alarms, batches_of_device, energies_at
 from meters.interval import DeliveryInterval, Quality
-from meters.signing import GENESIS_HASH, ReadingBatch, batch_signer
+from meters.signing import ReadingBatch, batch_signer
 from tests.app.neighbourhood import (
     DOMAIN,
     GATEWAY_KEY,
@@ -192,16 +192,6 @@ def test_a_refused_batch_does_not_hold_up_the_others(any_community: Engine) -> N
     assert _energy_wh(any_community, NOON_S, "mp-bela") == (250, 0, Quality.MEASURED)
 
 
-@pytest.mark.parametrize(
-    ("flags", "quality"),
-    [
-        (1, Quality.INTERPOLATED),
-        (2, Quality.ESTIMATED),
-        (4, Quality.INTERPOLATED),
-        (8, Quality.MANUAL),
-        (16, Quality.PROVISIONAL),
-    ],
-)
 MALFORMED = {
     "not an object": 5,
     "no device": {"epoch": 0},
