@@ -10,13 +10,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from app.demo.neighbourhood import Neighbourhood
 from app.demo.sites import SimulatedSite, SiteJournal
 from app.demo.state import DemoState
-from meters.clock import SimulatedClock
+from meters.clock import Clock, SimulatedClock
 from meters.simulator import SimulatedMeter, serve_meters
 
 HOST = "127.0.0.1"
@@ -38,7 +37,7 @@ def free_ports(count: int) -> list[int]:
 
 
 async def serve(state: DemoState) -> None:
-    """Serve every site until SIGTERM; writes `meters.ready` once all ports listen."""
+    """Serve every site until SIGTERM."""
     world = Neighbourhood.load(state.world)
     clock = SimulatedClock(state.clock)
     journal = SiteJournal(state.sites)
@@ -51,7 +50,9 @@ async def serve(state: DemoState) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
-    serving = asyncio.create_task(serve_meters({port: _devices(site) for port, site in sites.items()}, host=HOST))
+    serving = asyncio.create_task(
+        serve_meters({port: _devices(site, clock) for port, site in sites.items()}, host=HOST)
+    )
     end_when_orphaned(loop, stopped, os.getppid(), ORPHAN_PATIENCE)
     await stopped.wait()
     serving.cancel()
@@ -59,18 +60,11 @@ async def serve(state: DemoState) -> None:
     journal.close()
 
 
-def _devices(site: SimulatedSite) -> list[SimulatedMeter]:
+def _devices(site: SimulatedSite, clock: Clock) -> list[SimulatedMeter]:
     meter = SimulatedMeter(METER_PROFILE, METER_DEVICE_ID, site.values)
     if not site.home.generation_w and not site.home.battery_w:
         return [meter]
-    return [meter, SimulatedMeter(INVERTER_PROFILE, INVERTER_DEVICE_ID, site.values, _obey(site))]
-
-
-def _obey(site: SimulatedSite) -> Callable[[str, float], None]:
-    def on_write(quantity: str, value: float) -> None:
-        site.write_one(quantity, value)
-
-    return on_write
+    return [meter, SimulatedMeter(INVERTER_PROFILE, INVERTER_DEVICE_ID, site.values, site.write, clock=clock)]
 
 
 def end_when_orphaned(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event, parent: int, patience: int) -> None:

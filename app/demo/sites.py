@@ -4,6 +4,7 @@ Whenever a set-point changes, the site's state at that moment is written to SQLi
 restart the state is folded forward again from there, so counters never restart and never differ.
 """
 
+import math
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
@@ -90,8 +91,9 @@ class SimulatedSite:
             "energy_export_wh": state.export_mwh / 1000,
             "active_power_w": moving.net_w,
             "generation_w": moving.generation_w,
+            "rated_w": float(max(self.home.generation_w, self.home.battery_w)),
+            "battery_rated_w": float(self.home.battery_w),
             "battery_stored_wh": state.stored_wh,
-            "battery_energy_wh": self._battery.energy_wh,
             "voltage_l1_v": NOMINAL_VOLTAGE_V,
             "voltage_l2_v": NOMINAL_VOLTAGE_V,
             "voltage_l3_v": NOMINAL_VOLTAGE_V,
@@ -110,9 +112,13 @@ class SimulatedSite:
         """Energy in the battery now."""
         return self._now()[0].stored_wh
 
-    def write(self, *, export_limit_w: float | None, battery_w: float | None) -> None:
-        """Obey new set-points from now on; durable when this returns."""
-        wanted = SetPoints(export_limit_w=export_limit_w, battery_w=battery_w)
+    def write(self, quantity: str, watts: float) -> None:
+        """Obey a new set-point from now on, NaN releases it; durable when this returns."""
+        value = None if math.isnan(watts) else watts
+        if quantity == "battery_w":
+            wanted = replace(self._set_points, battery_w=value)
+        else:
+            wanted = replace(self._set_points, export_limit_w=value)
         if wanted == self._set_points:
             return
         self._state, _ = self._now()

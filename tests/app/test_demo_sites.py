@@ -1,5 +1,6 @@
 """The simulated site: conservation, set-points, and counters that survive a restart."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -83,9 +84,11 @@ def test_counters_go_on_where_they_were_after_a_restart(tmp_path: Path) -> None:
     undisturbed = SimulatedSite(world.homes[0], 0, world, clock, SiteJournal(tmp_path / "b.sqlite"))
     for site in (first, undisturbed):
         clock.now = START + timedelta(minutes=20)
-        site.write(export_limit_w=1_000, battery_w=0)
+        site.write("generation_limit_w", 1_000)
+        site.write("battery_w", 0)
         clock.now = START + timedelta(minutes=50)
-        site.write(export_limit_w=None, battery_w=None)
+        site.write("generation_limit_w", math.nan)
+        site.write("battery_w", math.nan)
     clock.now = START + timedelta(minutes=95)
     reopened = SimulatedSite(world.homes[0], 0, world, clock, SiteJournal(tmp_path / "a.sqlite"))
     assert reopened.registers_mwh() == undisturbed.registers_mwh()
@@ -105,7 +108,7 @@ def test_looking_often_changes_nothing(tmp_path: Path) -> None:
 def test_an_export_limit_reduces_what_is_fed_in(tmp_path: Path) -> None:
     world, clock = a_world([0.0] * 8, [8_000.0] * 8), Hand()
     site = SimulatedSite(world.homes[0], 0, world, clock, SiteJournal(tmp_path / "a.sqlite"))
-    site.write(export_limit_w=2_000, battery_w=0)
+    site.write("generation_limit_w", 2_000)
     before = site.registers_mwh()[1]
     clock.now = START + timedelta(minutes=15)
     assert site.registers_mwh()[1] - before == 500_000
