@@ -10,13 +10,14 @@ from app.cli import main
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The words of every command and group below `group`."""
+    """The words of every command below `group`."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
-        yield (*path, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
 
 
 def lacks(words: tuple[str, ...]) -> str:
