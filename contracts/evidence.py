@@ -1,0 +1,106 @@
+"""What a batch is made of besides money: intervals as each member sees them, rounds, devices, and how they are hashed.
+
+A leaf is canonical JSON, salted for its member, so that the roots on the chain tell nobody anything and a member who
+shows one leaf shows no other. All functions here are shared by those who anchor and those who verify.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from contracts.merkle import leaf_hash
+from meters.interval import DeliveryInterval
+from meters.signing import keccak
+
+SALT_BYTES = 32
+NO_EVIDENCE = b"\x00" * 32
+"""Previous evidence of the first batch."""
+
+Json = dict[str, object]
+
+
+def canonical(values: Mapping[str, object]) -> bytes:
+    """The one way to write `values`: sorted keys, no spaces, UTF-8."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def hexed(value: bytes) -> str:
+    """0x and lower-case digits."""
+    return "0x" + value.hex()
+
+
+def salt_for(salt: bytes, purpose: str) -> bytes:
+    """The salt of one leaf, from a member's salt of one batch: showing it reveals no other."""
+    return keccak(b"commonwatt/salt" + salt + purpose.encode())
+
+
+def interval_leaf(salt: bytes, interval: Mapping[str, object]) -> bytes:
+    """Hash of one interval of one member (`contracts.batches` says what it holds)."""
+    return leaf_hash(salt_for(salt, f"interval/{interval['start_s']}") + canonical(interval))
+
+
+def member_leaf(salt: bytes, *, participant: str, lane: int, root: bytes) -> bytes:
+    """Hash of a member's whole batch: who, which lane of the ledger, and the root of the interval leaves."""
+    return leaf_hash(salt_for(salt, "member") + lane.to_bytes(8, "big") + keccak(participant.encode()) + root)
+
+
+def device_leaf(salt: bytes, head: Mapping[str, object]) -> bytes:
+    """Hash of the head of one device's chain of readings (`DeviceHead.to_json`)."""
+    return leaf_hash(salt_for(salt, f"device/{head['device']}/{head['epoch']}") + canonical(head))
+
+
+def evidence_hash(rounds_root: bytes, previous: bytes) -> bytes:
+    """Hash over the rounds' root and the evidence of the batch before."""
+    return keccak(b"commonwatt/evidence" + rounds_root + previous)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundEvidence:
+    """What is anchored of one round: its price, the digest of its clearing, and the tariff it is settled with.
+
+    clearing_digest  of the published result, "" where no auction was held
+    tariff_digest    `Tariff.digest`
+    """
+
+    interval: DeliveryInterval
+    clearing_price_micro_per_kwh: int | None
+    clearing_digest: str
+    tariff_digest: bytes
+
+    def to_json(self) -> Json:
+        values: Json = {
+            "start_s": self.interval.start_s,
+            "minutes": self.interval.minutes,
+            "clearing_digest": self.clearing_digest,
+            "tariff_digest": hexed(self.tariff_digest),
+        }
+        if self.clearing_price_micro_per_kwh is not None:
+            values["clearing_price_micro_per_kwh"] = self.clearing_price_micro_per_kwh
+        return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceHead:
+    """How far a device's chain of signed readings had come when the batch was made.
+
+    head    `reading_hash` of the reading with number `seq` of `epoch`
+    signer  address of the gateway's key, 0x...
+    """
+
+    device: str
+    metering_point: str
+    participant: str
+    epoch: int
+    seq: int
+    head: bytes
+    signer: str
+
+    def to_json(self) -> Json:
+        return {
+            "device": self.device,
+            "metering_point": self.metering_point,
+            "epoch": self.epoch,
+            "seq": self.seq,
+            "head": hexed(self.head),
+            "signer": self.signer,
+        }
