@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from contracts.settlement import Allocation
-from contracts.tariff import TariffSchedule
+from contracts.tariff import Tariff, TariffSchedule
 from contracts.transfers import ROUNDING, Postings, Transfer, TransferKind, business_key, member_account
 from meters.interval import DeliveryInterval
 
@@ -109,13 +109,24 @@ _ITEM_OF_PART = {
     (TransferKind.ENERGY, "buy"): BillItem.ENERGY_BOUGHT,
     (TransferKind.ENERGY, "sell"): BillItem.ENERGY_SOLD,
 }
+_COMMUNITY_ITEMS = tuple(BillItem)[: tuple(BillItem).index(BillItem.SUPPLIER_ENERGY)]
+_OF_BOUGHT_ENERGY = (
+    BillItem.ENERGY_BOUGHT,
+    BillItem.PLATFORM_FEE,
+    BillItem.GRID_FEE,
+    BillItem.GRID_FEE_DISCOUNT,
+    BillItem.LEVIES,
+    BillItem.LEVIES_DISCOUNT,
+)
 _ITEM_OF_KIND = {TransferKind.ROUNDING: BillItem.CARRIED, TransferKind.PAYMENT: BillItem.PAYMENT}
 
 
-def item_of(transfer: Transfer) -> BillItem:
-    """The bill line a member's transfer belongs to."""
-    own = _ITEM_OF_KIND.get(transfer.kind)
-    return own if own is not None else _ITEM_OF_PART[transfer.kind, business_key(transfer).part.partition("@")[0]]
+def item_for(kind: TransferKind, part: str) -> BillItem:
+    """The bill line of a member's transfer (see `contracts.transfers.BusinessKey`). Raises ValueError if it has none."""
+    own = _ITEM_OF_KIND.get(kind) or _ITEM_OF_PART.get((kind, part.partition("@")[0]))
+    if own is None:
+        raise ValueError(f"no line of a bill is for {kind} {part!r}")
+    return own
 
 
 def paid_nano(transfer: Transfer, account: str) -> int:
@@ -132,38 +143,43 @@ def community_bill(
     and give the lines' energy; the tariff in force gives the full rates from which the locality discounts are shown.
     """
     account = member_account(participant)
-    nano = dict.fromkeys(BillItem, 0)
+    sums = BillSums()
     for transfer in transfers:
         if account in {transfer.debit, transfer.credit}:
-            nano[item_of(transfer)] += paid_nano(transfer, account)
-    bought_wh = sold_wh = curtailed_wh = grid_discount_nano = levies_discount_nano = 0
+            key = business_key(transfer)
+            sums.pay(item_for(key.kind, key.part), paid_nano(transfer, account))
     for each in allocations:
-        if each.participant != participant:
-            continue
-        tariff = tariffs.at(each.interval)
-        bought_wh += each.bought_wh
-        sold_wh += each.sold_wh
-        curtailed_wh += each.curtailed_wh
-        grid_discount_nano += each.bought_wh * (tariff.grid_fee_micro_per_kwh - tariff.shared_grid_fee_micro_per_kwh)
-        levies_discount_nano += each.bought_wh * (tariff.levies_micro_per_kwh - tariff.shared_levies_micro_per_kwh)
-    return make_bill(
-        [
-            (BillItem.ENERGY_BOUGHT, bought_wh, nano[BillItem.ENERGY_BOUGHT]),
-            (BillItem.ENERGY_SOLD, sold_wh, nano[BillItem.ENERGY_SOLD]),
-            (BillItem.PLATFORM_FEE, bought_wh, nano[BillItem.PLATFORM_FEE]),
-            (BillItem.GRID_FEE, bought_wh, nano[BillItem.GRID_FEE] + grid_discount_nano),
-            (BillItem.GRID_FEE_DISCOUNT, bought_wh, -grid_discount_nano),
-            (BillItem.LEVIES, bought_wh, nano[BillItem.LEVIES] + levies_discount_nano),
-            (BillItem.LEVIES_DISCOUNT, bought_wh, -levies_discount_nano),
-            (BillItem.VAT, 0, nano[BillItem.VAT]),
-            (BillItem.VAT_ON_SALES, 0, nano[BillItem.VAT_ON_SALES]),
-            (BillItem.CURTAILMENT, curtailed_wh, nano[BillItem.CURTAILMENT]),
-            (BillItem.CONGESTION_REBATE, 0, nano[BillItem.CONGESTION_REBATE]),
-            (BillItem.DEVIATION, 0, nano[BillItem.DEVIATION]),
-            (BillItem.CARRIED, 0, nano[BillItem.CARRIED]),
-            (BillItem.PAYMENT, 0, nano[BillItem.PAYMENT]),
-        ]
-    )
+        if each.participant == participant:
+            sums.share(each.bought_wh, each.sold_wh, each.curtailed_wh, tariffs.at(each.interval))
+    return sums.bill()
+
+
+class BillSums:
+    """Adds up what a member's bill is made of."""
+
+    def __init__(self) -> None:
+        self._nano = dict.fromkeys(BillItem, 0)
+        self._energy_wh = dict.fromkeys(BillItem, 0)
+
+    def pay(self, item: BillItem, amount_nano: int) -> None:
+        """Add what the member pays (+) or is paid (-)."""
+        self._nano[item] += amount_nano
+
+    def share(self, bought_wh: int, sold_wh: int, curtailed_wh: int, tariff: Tariff) -> None:
+        """Add one interval's energy; the tariff's full rates split its charges into full price and discount."""
+        for item in _OF_BOUGHT_ENERGY:
+            self._energy_wh[item] += bought_wh
+        self._energy_wh[BillItem.ENERGY_SOLD] += sold_wh
+        self._energy_wh[BillItem.CURTAILMENT] += curtailed_wh
+        for item, discount, rate in (
+            (BillItem.GRID_FEE, BillItem.GRID_FEE_DISCOUNT, tariff.grid_fee_discount_micro_per_kwh),
+            (BillItem.LEVIES, BillItem.LEVIES_DISCOUNT, tariff.levies_discount_micro_per_kwh),
+        ):
+            self._nano[item] += bought_wh * rate
+            self._nano[discount] -= bought_wh * rate
+
+    def bill(self) -> Bill:
+        return make_bill((item, self._energy_wh[item], self._nano[item]) for item in _COMMUNITY_ITEMS)
 
 
 def rounding_transfers(

@@ -114,6 +114,16 @@ class Tariff:
         return self.levies_micro_per_kwh * (100 - self.levies_locality_discount_percent) // 100
 
     @property
+    def grid_fee_discount_micro_per_kwh(self) -> int:
+        """What a shared kilowatt-hour saves in grid fees."""
+        return self.grid_fee_micro_per_kwh - self.shared_grid_fee_micro_per_kwh
+
+    @property
+    def levies_discount_micro_per_kwh(self) -> int:
+        """What a shared kilowatt-hour saves in levies."""
+        return self.levies_micro_per_kwh - self.shared_levies_micro_per_kwh
+
+    @property
     def shared_charges_micro_per_kwh(self) -> int:
         """All a buyer pays on a shared kilowatt-hour besides its price, before VAT."""
         return self.platform_fee_micro_per_kwh + self.shared_grid_fee_micro_per_kwh + self.shared_levies_micro_per_kwh
