@@ -122,11 +122,17 @@ _ITEM_OF_KIND = {TransferKind.ROUNDING: BillItem.CARRIED, TransferKind.PAYMENT: 
 
 
 def item_for(kind: TransferKind, part: str) -> BillItem:
-    """The bill line of a member's transfer (see `contracts.transfers.BusinessKey`). Raises ValueError if it has none."""
+    """The bill line of a member's transfer, from its business key. Raises ValueError if it has none."""
     own = _ITEM_OF_KIND.get(kind) or _ITEM_OF_PART.get((kind, part.partition("@")[0]))
     if own is None:
         raise ValueError(f"no line of a bill is for {kind} {part!r}")
     return own
+
+
+def item_of(transfer: Transfer) -> BillItem:
+    """The bill line a member's transfer belongs to."""
+    key = business_key(transfer)
+    return item_for(key.kind, key.part)
 
 
 def paid_nano(transfer: Transfer, account: str) -> int:
@@ -146,8 +152,7 @@ def community_bill(
     sums = BillSums()
     for transfer in transfers:
         if account in {transfer.debit, transfer.credit}:
-            key = business_key(transfer)
-            sums.pay(item_for(key.kind, key.part), paid_nano(transfer, account))
+            sums.pay(item_of(transfer), paid_nano(transfer, account))
     for each in allocations:
         if each.participant == participant:
             sums.share(each.bought_wh, each.sold_wh, each.curtailed_wh, tariffs.at(each.interval))
