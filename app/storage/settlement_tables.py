@@ -76,3 +76,25 @@ class ChainOutbox(SQLModel, table=True):
     tx_hash: str
     state: str = "stored"  # stored | final
     stored_s: int = Field(sa_type=BigInteger)
+
+
+class BatchPart(SQLModel, table=True):
+    """A member's part of a batch as it was hashed: zlib-compressed JSON of the intervals, and the leaf in the tree."""
+
+    __tablename__ = "batch_part"
+    sequence: int = Field(primary_key=True)
+    participant_id: str = Field(primary_key=True)
+    lane: int
+    delta_nano: int = Field(sa_type=BigInteger)
+    leaf: bytes = Field(sa_type=LargeBinary)
+    intervals_z: bytes = Field(sa_type=LargeBinary)
+
+
+class BatchPublic(SQLModel, table=True):
+    """The rest of a batch that proofs need: heads of the devices and the rounds, zlib-compressed JSON."""
+
+    __tablename__ = "batch_public"
+    sequence: int = Field(primary_key=True)
+    previous_evidence_hash: bytes = Field(sa_type=LargeBinary)
+    heads_z: bytes = Field(sa_type=LargeBinary)
+    rounds_z: bytes = Field(sa_type=LargeBinary)

@@ -8,12 +8,22 @@ from sqlalchemy import BigInteger, Table, Text
 from sqlmodel import Field, SQLModel
 
 from app.storage.reading_tables import DeviceHead, IngestAlarm, IntervalEnergyRow, ReadingBatchRow, ReadingRow
-from app.storage.settlement_tables import AllocationRow, ChainOutbox, MemberSalt, SettlementBatch, TransferRow
+from app.storage.settlement_tables import (
+    AllocationRow,
+    BatchPart,
+    BatchPublic,
+    ChainOutbox,
+    MemberSalt,
+    SettlementBatch,
+    TransferRow,
+)
 
 __all__ = [
     "AccessToken",
     "AllocationRow",
     "AuditEntry",
+    "BatchPart",
+    "BatchPublic",
     "BatteryLookRow",
     "ChainOutbox",
     "Community",

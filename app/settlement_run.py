@@ -1,0 +1,291 @@
+"""From metered energy to money and to the chain: the last two steps of the story in `app.market_round`.
+
+    settle_due_periods   a period whose intervals are metered becomes allocations and transfers, and a prepared batch,
+                         all in one database transaction
+    anchor_batches       prepared batches are sent to the ledger, oldest first; an absent chain loses nothing
+
+A period is a local day (shorter only in demonstrations and tests, because short batches would tell a home's energy).
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Engine
+
+from app.community import Snapshot, community_at, point_terms
+from app.storage.database import reading, writing
+from app.storage.store.batch_inputs import device_heads
+from app.storage.store.community import the_community
+from app.storage.store.orders import book_of
+from app.storage.store.outcomes import outcomes_of
+from app.storage.store.proofs import load_prepared, save_proofs
+from app.storage.store.readings import energies_at
+from app.storage.store.rounds import MarketRound, mark_settled, rounds_between, rounds_in_state, trades_of
+from app.storage.store.settlement import (
+    BatchRecord,
+    last_batch,
+    mark_batch_final,
+    post_transfers,
+    save_allocations,
+    unfinished_batches,
+)
+from app.storage.store.settlement import (
+    prepare_batch as store_batch,
+)
+from contracts.allocation import ClearedInterval
+from contracts.batches import BatchContents, PreparedBatch, TradedOrder, prepare_batch
+from contracts.corrections import congestion_rebate
+from contracts.evidence import NO_EVIDENCE, SALT_BYTES, RoundEvidence
+from contracts.ledger import SettlementLedger
+from contracts.settlement import IntervalSettlement, settle_interval
+from contracts.shares import share_out
+from contracts.transfers import CONGESTION, Transfer, net_positions
+from matching.orders import Firmness, Order, Trade
+from meters.clock import Clock
+from meters.interval import DeliveryInterval
+
+RUN = "D1"
+SaltSource = Callable[[str, int], bytes]
+
+
+def random_salt(_participant: str, _sequence: int) -> bytes:
+    """A fresh secret for one member and one batch."""
+    return os.urandom(SALT_BYTES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementDesk:
+    """Who settles: the database, the clock, the ledger, and by what calendar.
+
+    period_minutes  None for local days; a shorter period only in demonstrations and tests
+    grace_s         how long to wait for missing readings before settling without them
+    """
+
+    engine: Engine
+    clock: Clock
+    ledger: SettlementLedger
+    period_minutes: int | None = None
+    grace_s: int = 24 * 3600
+    salt: SaltSource = random_salt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """Half-open [first_start_s, end_s)."""
+
+    first_start_s: int
+    end_s: int
+
+
+def settle_due_periods(desk: SettlementDesk) -> list[int]:
+    """Settle every period that is over and metered, oldest first; the sequences of the batches that were prepared."""
+    now_s = int(desk.clock().timestamp())
+    prepared: list[int] = []
+    while (period := next_period(desk, until_s=now_s)) is not None:
+        if not _complete(desk, period) and now_s < period.end_s + desk.grace_s:
+            break
+        prepared.append(settle_period(desk, period))
+    return prepared
+
+
+def next_period(desk: SettlementDesk, *, until_s: int) -> Period | None:
+    """The oldest period that ended by `until_s` and has a cleared round that is not settled."""
+    with reading(desk.engine) as connection:
+        waiting = rounds_in_state(connection, "cleared", until_s=until_s)
+        community = the_community(connection)
+    if not waiting:
+        return None
+    period = period_of(waiting[0], timezone=community.timezone, period_minutes=desk.period_minutes)
+    return period if period.end_s <= until_s else None
+
+
+def period_of(start_s: int, *, timezone: str, period_minutes: int | None) -> Period:
+    """The settlement period in which an interval lies: its local day, or the fixed slot."""
+    if period_minutes is not None:
+        length_s = period_minutes * 60
+        return Period(first_start_s=start_s // length_s * length_s, end_s=start_s // length_s * length_s + length_s)
+    local = datetime.fromtimestamp(start_s, ZoneInfo(timezone))
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    following = (midnight + timedelta(days=1)).replace(fold=0)
+    return Period(first_start_s=int(midnight.timestamp()), end_s=int(following.timestamp()))
+
+
+def settle_period(desk: SettlementDesk, period: Period) -> int:
+    """Settle the cleared rounds of a period and prepare their batch in one transaction; the batch's sequence."""
+    with writing(desk.engine) as connection:
+        snapshot = community_at(connection, period.first_start_s)
+        rounds = [
+            each
+            for each in rounds_between(connection, start_s=period.first_start_s, end_s=period.end_s)
+            if each.state == "cleared"
+        ]
+        settled = [_settle_round(connection, snapshot, each) for each in rounds]
+        transfers = [transfer for each in settled for transfer in each.result.transfers]
+        transfers += _settle_congestion(connection, snapshot, settled, transfers)
+        batch = _prepared(connection, desk, period, snapshot, settled, transfers)
+        _store(connection, desk, batch, [transfer.transfer_id for transfer in transfers])
+    return batch.sequence
+
+
+def anchor_batches(desk: SettlementDesk) -> list[int]:
+    """Send what is prepared to the ledger, oldest first; the sequences that became final.
+
+    Raises ChainUnreachable while the chain is away; the batches stay prepared.
+    """
+    with reading(desk.engine) as connection:
+        waiting = unfinished_batches(connection)
+    for record in waiting:
+        with reading(desk.engine) as connection:
+            batch = load_prepared(connection, record.sequence)
+        receipt = desk.ledger.settle(batch.ledger_batch())
+        with writing(desk.engine) as connection:
+            mark_batch_final(
+                connection,
+                record.sequence,
+                tx_hash="0x" + bytes(receipt["transactionHash"]).hex(),
+                block_number=receipt["blockNumber"],
+                block_hash="0x" + bytes(receipt["blockHash"]).hex(),
+                gas_used=receipt["gasUsed"],
+            )
+    return [record.sequence for record in waiting]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SettledRound:
+    result: IntervalSettlement
+    outcomes: tuple[tuple[Order, Trade], ...]
+    evidence: RoundEvidence
+
+
+def _complete(desk: SettlementDesk, period: Period) -> bool:
+    with reading(desk.engine) as connection:
+        snapshot = community_at(connection, period.first_start_s)
+        minutes = snapshot.community.market_time_unit_minutes
+        rounds = rounds_between(connection, start_s=period.first_start_s, end_s=period.end_s)
+        return all(
+            energies_at(connection, DeliveryInterval.at(each.start_s, minutes)).keys() >= snapshot.homes.keys()
+            for each in rounds
+        )
+
+
+def _settle_round(connection: Connection, snapshot: Snapshot, cleared: MarketRound) -> _SettledRound:
+    interval = DeliveryInterval.at(cleared.start_s, snapshot.community.market_time_unit_minutes)
+    # Tariff, contracts and limits are those in force at the interval.
+    then = community_at(connection, interval.start_s)
+    orders, trades = book_of(connection, interval.start_s), trades_of(connection, interval.start_s)
+    outcomes = outcomes_of(orders, trades)
+    result = settle_interval(
+        ClearedInterval(
+            interval=interval,
+            orders=orders,
+            trades=trades,
+            clearing_price_micro_per_kwh=cleared.clearing_price_micro_per_kwh,
+            reference_curtailed_wh=reference_curtailment(outcomes, seed=snapshot.community.tie_seed),
+        ),
+        energies_at(connection, interval).values(),
+        point_terms(then),
+        tariff=then.tariff,
+        run=RUN,
+        tie_seed=snapshot.community.tie_seed,
+    )
+    post_transfers(connection, result.transfers)
+    save_allocations(connection, interval.start_s, RUN, result.allocations)
+    mark_settled(connection, interval.start_s)
+    evidence = RoundEvidence(
+        interval=interval,
+        clearing_price_micro_per_kwh=cleared.clearing_price_micro_per_kwh,
+        clearing_digest=cleared.clearing_hash or "",
+        tariff_digest=then.tariff.digest(),
+    )
+    return _SettledRound(result=result, outcomes=outcomes, evidence=evidence)
+
+
+def reference_curtailment(outcomes: Sequence[tuple[Order, Trade]], *, seed: str) -> dict[str, int]:
+    """What would be curtailed without a market: the same energy, pro rata of what each plant wanted to feed in."""
+    curtailable = [(order, trade) for order, trade in outcomes if order.firmness is Firmness.CURTAILABLE]
+    total_wh = sum(trade.curtailed_wh for _, trade in curtailable)
+    if not total_wh:
+        return {}
+    shares = share_out(
+        total_wh,
+        [order.quantity_wh for order, _ in curtailable],
+        [order.order_id for order, _ in curtailable],
+        seed=f"{seed}/reference",
+    )
+    reference: dict[str, int] = {}
+    for (order, _), share in zip(curtailable, shares, strict=True):
+        reference[order.metering_point] = reference.get(order.metering_point, 0) + share
+    return reference
+
+
+def _settle_congestion(
+    connection: Connection, snapshot: Snapshot, settled: Sequence[_SettledRound], transfers: Sequence[Transfer]
+) -> tuple[Transfer, ...]:
+    """Share what the congestion account took or gave in the period equally among all metering points."""
+    rebate = congestion_rebate(
+        net_positions(transfers).get(CONGESTION, 0),
+        point_terms(snapshot),
+        interval=settled[-1].evidence.interval,
+        run=RUN,
+        tie_seed=snapshot.community.tie_seed,
+    )
+    post_transfers(connection, rebate)
+    return rebate
+
+
+def _prepared(
+    connection: Connection,
+    desk: SettlementDesk,
+    period: Period,
+    snapshot: Snapshot,
+    settled: Sequence[_SettledRound],
+    transfers: Sequence[Transfer],
+) -> PreparedBatch:
+    before = last_batch(connection)
+    sequence = 1 if before is None else before.sequence + 1
+    lanes = {home.owner.id: home.owner.lane for home in snapshot.homes.values() if home.owner.lane is not None}
+    contents = BatchContents(
+        transfers=transfers,
+        allocations=[allocation for each in settled for allocation in each.result.allocations],
+        orders=[
+            TradedOrder(interval=each.evidence.interval, order=order, trade=trade)
+            for each in settled
+            for order, trade in each.outcomes
+        ],
+        rounds=[each.evidence for each in settled],
+        heads=device_heads(connection),
+    )
+    return prepare_batch(
+        contents,
+        sequence=sequence,
+        first_start_s=period.first_start_s,
+        end_s=period.end_s,
+        lanes=lanes,
+        salts={participant: desk.salt(participant, sequence) for participant in lanes},
+        previous_evidence_hash=NO_EVIDENCE if before is None else bytes.fromhex(before.evidence_hash[2:]),
+        shorter_than_a_day=desk.period_minutes is not None,
+    )
+
+
+def _store(connection: Connection, desk: SettlementDesk, batch: PreparedBatch, transfer_ids: Sequence[str]) -> None:
+    net: Mapping[str, Mapping[str, int]] = {
+        "members": {str(lane): delta for lane, delta in batch.member_deltas_nano.items()},
+        "system": dict(batch.system_deltas_nano),
+    }
+    record = BatchRecord(
+        sequence=batch.sequence,
+        first_start_s=batch.first_start_s,
+        end_s=batch.end_s,
+        trades_root="0x" + batch.trades_root.hex(),
+        readings_root="0x" + batch.readings_root.hex(),
+        evidence_hash="0x" + batch.evidence_hash.hex(),
+        net_json=json.dumps(net, sort_keys=True),
+        prepared_s=int(desk.clock().timestamp()),
+    )
+    salts = {part.participant: part.salt for part in batch.members}
+    store_batch(connection, record, transfer_ids, salts=salts)
+    save_proofs(connection, batch)
