@@ -1,0 +1,67 @@
+"""What an answer must look like before anyone reads it.
+
+pymodbus matches transaction id and unit but not function code or length, accepts transaction id 0 for any request, and
+takes the first frame that decodes out of noise. A reply to an earlier request must never become the value of this one,
+so every frame is compared with the request that is under way.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+MBAP_LENGTH = 7
+EXCEPTION_BIT = 0x80
+
+
+class Verdict(Enum):
+    """Whether received bytes may go on to be decoded."""
+
+    FINE = auto()
+    INCOMPLETE = auto()
+    WRONG = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """The only answer that fits the request under way; `registers` is None for a write, which is echoed."""
+
+    unit: int
+    function_code: int
+    registers: int | None
+    transaction: int
+
+    @property
+    def pdu_length(self) -> int:
+        return 5 if self.registers is None else 2 + 2 * self.registers
+
+    def tcp(self, data: bytes) -> Verdict:
+        """Judge Modbus TCP frames: earlier transactions are skipped, anything else must fit exactly."""
+        while len(data) > MBAP_LENGTH:
+            transaction, protocol = int.from_bytes(data[0:2], "big"), int.from_bytes(data[2:4], "big")
+            length = int.from_bytes(data[4:6], "big")
+            if protocol or transaction == 0 or length < 3:
+                return Verdict.WRONG
+            if transaction != self.transaction or data[6] != self.unit:
+                # A late answer, or another unit's: pymodbus skips it, what follows is judged.
+                data = data[6 + length :]
+                continue
+            return self._pdu(data[MBAP_LENGTH:], announced=length - 1)
+        return Verdict.INCOMPLETE
+
+    def rtu(self, data: bytes) -> Verdict:
+        """Judge an RTU frame: it starts with the unit and function asked for and has the length asked for."""
+        if data[0] != self.unit:
+            return Verdict.WRONG
+        return self._pdu(data[1:], announced=None)
+
+    def _pdu(self, pdu: bytes, *, announced: int | None) -> Verdict:
+        if not pdu:
+            return Verdict.INCOMPLETE
+        if pdu[0] == self.function_code | EXCEPTION_BIT:
+            return Verdict.FINE if announced in {None, 2} else Verdict.WRONG
+        if pdu[0] != self.function_code or announced not in {None, self.pdu_length}:
+            return Verdict.WRONG
+        if self.registers is None:
+            return Verdict.FINE
+        if len(pdu) < 2:
+            return Verdict.INCOMPLETE
+        return Verdict.FINE if pdu[1] == 2 * self.registers else Verdict.WRONG

@@ -1,0 +1,134 @@
+"""The controls of a simulated inverter: SunSpec models 120 (nameplate), 121 (settings), 123 (limits), 124 (storage).
+
+Feed-in is limited by WMaxLimPct of WMax while WMaxLim_Ena is 1. The battery is kept in the window
+[-OutWRte, InWRte] percent of WChaMax, + charging, while both bits of StorCtl_Mod are set: a window of one point is a
+set-point (the reading of model 124 that Fronius documents). A reversion time releases by itself.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from meters.clock import Clock
+from meters.modbus_server import ILLEGAL_ADDRESS, RequestRefusedError
+from meters.sunspec import (
+    CHARGE_MAX_W,
+    CHARGE_MAX_W_SF,
+    CHARGE_PERCENT,
+    CONTROL_LAYOUTS,
+    DISCHARGE_PERCENT,
+    IMMEDIATE,
+    LIMIT_ENABLE,
+    LIMIT_PERCENT,
+    LIMIT_PERCENT_SF,
+    LIMIT_REVERT_S,
+    NAMEPLATE,
+    SETTINGS,
+    STORAGE,
+    STORAGE_FREE,
+    STORAGE_LIMIT_BOTH,
+    STORAGE_MODE,
+    STORAGE_PERCENT_SF,
+    STORAGE_REVERT_S,
+    W_MAX,
+    W_MAX_SF,
+    W_RTG,
+    W_RTG_SF,
+    signed,
+)
+
+OnWrite = Callable[[str, float], None]
+"""Called with a quantity and its new set-point in W, NaN when the set-point is released."""
+
+PERCENT_SF = -2
+"""Percentages in hundredths."""
+HUNDRED_PERCENT = 10_000
+CONN_CONNECTED = 1
+RATING_MAX_W = 65_000
+
+
+class InverterControls:
+    """Registers of the control models, in one image that starts at the first model's ID."""
+
+    def __init__(self, on_write: OnWrite, *, rated_w: float, battery_rated_w: float, clock: Clock) -> None:
+        self._on_write = on_write
+        self._clock = clock
+        self._image: list[int] = []
+        self._at: dict[int, int] = {}
+        for number in (NAMEPLATE, SETTINGS, IMMEDIATE, STORAGE):
+            layout = CONTROL_LAYOUTS[number]
+            self._at[number] = len(self._image)
+            self._image += [number, layout.length, *layout.absent_words()]
+        self._set_watts(NAMEPLATE, W_RTG, W_RTG_SF, rated_w)
+        self._set_watts(SETTINGS, W_MAX, W_MAX_SF, rated_w)
+        self._set_watts(STORAGE, CHARGE_MAX_W, CHARGE_MAX_W_SF, battery_rated_w)
+        self._set(IMMEDIATE, {4: CONN_CONNECTED, LIMIT_PERCENT: HUNDRED_PERCENT, LIMIT_REVERT_S: 0, LIMIT_ENABLE: 0})
+        self._set(IMMEDIATE, {LIMIT_PERCENT_SF: PERCENT_SF})
+        self._set(STORAGE, {STORAGE_MODE: STORAGE_FREE, STORAGE_REVERT_S: 0, STORAGE_PERCENT_SF: PERCENT_SF})
+        self._set(STORAGE, {DISCHARGE_PERCENT: HUNDRED_PERCENT, CHARGE_PERCENT: HUNDRED_PERCENT})
+        self._writable = {self._at[IMMEDIATE] + offset for offset in range(LIMIT_PERCENT, LIMIT_ENABLE + 1)} | {
+            self._at[STORAGE] + offset for offset in (STORAGE_MODE, *range(DISCHARGE_PERCENT, STORAGE_REVERT_S + 1))
+        }
+        self._reverts: dict[int, datetime] = {}
+        self._told = {"generation_limit_w": math.nan, "battery_w": math.nan}
+
+    def words(self) -> Sequence[int]:
+        """All control models with their IDs and lengths."""
+        return self._image
+
+    def write(self, offset: int, words: Sequence[int]) -> None:
+        """Take words at `offset` from the first control model's ID, and obey."""
+        if any(offset + index not in self._writable for index in range(len(words))):
+            raise RequestRefusedError(ILLEGAL_ADDRESS)
+        self._image[offset : offset + len(words)] = words
+        number = IMMEDIATE if offset < self._at[STORAGE] else STORAGE
+        revert_s = self._get(number, LIMIT_REVERT_S if number == IMMEDIATE else STORAGE_REVERT_S)
+        self._reverts.pop(number, None)
+        if revert_s:
+            self._reverts[number] = self._clock() + timedelta(seconds=revert_s)
+        self._obey()
+
+    def tick(self) -> None:
+        """Release what has not been refreshed within its reversion time."""
+        passed = [number for number, at in self._reverts.items() if self._clock() >= at]
+        for number in passed:
+            del self._reverts[number]
+            self._set(number, {LIMIT_ENABLE: 0} if number == IMMEDIATE else {STORAGE_MODE: STORAGE_FREE})
+        if passed:
+            self._obey()
+
+    def _obey(self) -> None:
+        wanted = {"generation_limit_w": self._generation_limit_w(), "battery_w": self._battery_w()}
+        for quantity, watts in wanted.items():
+            before = self._told[quantity]
+            if watts != before and not (math.isnan(watts) and math.isnan(before)):
+                self._told[quantity] = watts
+                self._on_write(quantity, watts)
+
+    def _generation_limit_w(self) -> float:
+        if self._get(IMMEDIATE, LIMIT_ENABLE) != 1:
+            return math.nan
+        return self._get(IMMEDIATE, LIMIT_PERCENT) / HUNDRED_PERCENT * self._watts(SETTINGS, W_MAX, W_MAX_SF)
+
+    def _battery_w(self) -> float:
+        if self._get(STORAGE, STORAGE_MODE) != STORAGE_LIMIT_BOTH:
+            return math.nan
+        lowest, highest = -signed(self._get(STORAGE, DISCHARGE_PERCENT)), signed(self._get(STORAGE, CHARGE_PERCENT))
+        if lowest > highest or (lowest <= 0 <= highest and lowest != highest):
+            return math.nan
+        forced = lowest if lowest > 0 else highest
+        return forced / HUNDRED_PERCENT * self._watts(STORAGE, CHARGE_MAX_W, CHARGE_MAX_W_SF)
+
+    def _get(self, number: int, offset: int) -> int:
+        return self._image[self._at[number] + offset]
+
+    def _set(self, number: int, points: dict[int, int]) -> None:
+        for offset, value in points.items():
+            self._image[self._at[number] + offset] = value & 0xFFFF
+
+    def _set_watts(self, number: int, offset: int, factor_offset: int, watts: float) -> None:
+        factor = 0 if watts <= RATING_MAX_W else 1
+        self._set(number, {offset: round(watts / 10**factor), factor_offset: factor})
+
+    def _watts(self, number: int, offset: int, factor_offset: int) -> float:
+        return self._get(number, offset) * 10.0 ** signed(self._get(number, factor_offset))
