@@ -1,0 +1,107 @@
+"""A round in plain words: why the price is what it is, and what the network had to do with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.web.formats import Formats
+from app.web.read_models.prices import OwnPart, PriceStory
+
+KIND_TEXT = {
+    "voltage_high": "Highest voltage",
+    "voltage_low": "Lowest voltage",
+    "line_loading": "Line loading",
+    "trafo_loading": "Transformer loading",
+}
+TABLE_OF_KIND = {"voltage_high": "buses", "voltage_low": "buses", "line_loading": "lines", "trafo_loading": "trafos"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindingLimit:
+    """A limit of the network that bound, with the element's name and its figures as text."""
+
+    kind: str
+    element: int | None
+    name: str
+    kind_text: str
+    limit_text: str
+    value_text: str
+    shadow_text: str
+    sentence: str
+
+
+def price_sentences(story: PriceStory, fmt: Formats) -> list[str]:
+    """Two or three sentences about a cleared round for one reader."""
+    price = story.round.clearing_price_micro_per_kwh
+    if price is None or not story.round.traded_wh:
+        return [_no_trade(story, fmt)]
+    both = (
+        f"Homes offered {fmt.energy(story.supply_wh)} and wanted {fmt.energy(story.demand_wh)}. "
+        f"At {fmt.price(price)} both sides agreed on {fmt.energy(story.round.traded_wh)}."
+    )
+    scarce = "Energy was short, so the price moved towards what buyers would pay."
+    plenty = "There was more than enough, so the price moved towards what sellers ask for."
+    balance = scarce if story.demand_wh > story.supply_wh else plenty
+    return [both, balance, *(_own_sentence(part, price, fmt) for part in story.own)]
+
+
+def _no_trade(story: PriceStory, fmt: Formats) -> str:
+    if not story.supply_wh:
+        return "Nobody had energy to offer, so everybody was served by their own supplier."
+    if not story.demand_wh:
+        return f"{fmt.energy(story.supply_wh)} were offered, but nobody needed energy from neighbours."
+    if story.round.status == "red":
+        return "The network could not carry more, so nothing flexible was shared in this interval."
+    return "No offer was low enough for a wish, so everybody was served by their own supplier."
+
+
+def _own_sentence(part: OwnPart, price: int, fmt: Formats) -> str:
+    gain = part.limit_micro_per_kwh - price if part.side == "buy" else price - part.limit_micro_per_kwh
+    if part.accepted_wh and part.price_micro_per_kwh is not None:
+        if part.side == "buy":
+            gain = part.limit_micro_per_kwh - part.price_micro_per_kwh
+            return f"You were ready to pay up to {fmt.price(part.limit_micro_per_kwh)} and pay {fmt.price(gain)} less."
+        gain = part.price_micro_per_kwh - part.limit_micro_per_kwh
+        return f"You asked for at least {fmt.price(part.limit_micro_per_kwh)} and get {fmt.price(gain)} more."
+    if gain < 0:
+        wish = "pay at most" if part.side == "buy" else "sell for at least"
+        return f"Your limit ({wish} {fmt.price(part.limit_micro_per_kwh)}) was not met, so your supplier stepped in."
+    return "Your order met the price exactly at the edge, or the network had no room, so your supplier stepped in."
+
+
+def binding_limits(
+    document: Mapping[str, Any], drawing: Mapping[str, Sequence[Mapping[str, Any]]], fmt: Formats
+) -> list[BindingLimit]:
+    """The limits that bound in a clearing document, with the names of the drawing's elements."""
+    return [_binding(row, drawing, fmt) for row in document.get("binding", [])]
+
+
+def _binding(row: Mapping[str, Any], drawing: Mapping[str, Sequence[Mapping[str, Any]]], fmt: Formats) -> BindingLimit:
+    kind, element = str(row["kind"]), row["element"]
+    table = TABLE_OF_KIND.get(kind, "")
+    found = [item for item in drawing.get(table, []) if element in {item["id"], item["name"]}]
+    voltage = kind.startswith("voltage")
+    # A lower limit is kept with both sides negated, so that <= is always the safe side.
+    limit, value = abs(float(row["limit"])), abs(float(row["value"]))
+    unit = "of nominal" if voltage else "%"
+    decimals = 3 if voltage else 1
+    name = str(found[0]["name"]) if found else str(row.get("name", element))
+    limit_text = f"{fmt.number(limit, decimals)} {unit}"
+    return BindingLimit(
+        kind=kind,
+        element=found[0]["id"] if found else None,
+        name=name,
+        kind_text=KIND_TEXT.get(kind, kind),
+        limit_text=limit_text,
+        value_text=f"{fmt.number(value, decimals)} {unit}",
+        shadow_text=fmt.number(float(row["shadow_price"]), 6),
+        sentence=_limit_sentence(kind, limit_text),
+    )
+
+
+def _limit_sentence(kind: str, limit_text: str) -> str:
+    if kind == "voltage_high":
+        return f"the voltage reached its upper limit ({limit_text}), so less solar power could flow into the street."
+    if kind == "voltage_low":
+        return f"the voltage reached its lower limit ({limit_text}), so flexible devices had to wait."
+    return f"it was full ({limit_text}), so not everything that was wished for could flow."

@@ -1,0 +1,70 @@
+"""The ways through the pages of each role."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A page in the navigation. `icon` puts it in the bar below the thumb; `only_small` keeps it out of the wide one.
+
+    within  endpoints that belong to this place too
+    """
+
+    endpoint: str
+    label: str
+    icon: str = ""
+    short: str = ""
+    only_small: bool = False
+    within: tuple[str, ...] = ()
+    active: bool = False
+
+
+HOUSEHOLD = (
+    Place(endpoint="household.home", label="Home", icon="home"),
+    Place(endpoint="household.prices", label="Prices", icon="price", within=("household.why",)),
+    Place(endpoint="household.orders", label="Trades", icon="trades", within=("household.place",)),
+    Place(
+        endpoint="household.statements", label="Statements", short="Bills", icon="bill", within=("household.statement",)
+    ),
+    Place(endpoint="household.preferences", label="Preferences", within=("household.save_preferences",)),
+    Place(endpoint="household.devices", label="Devices"),
+    Place(
+        endpoint="household.more",
+        label="More",
+        icon="more",
+        only_small=True,
+        within=("household.preferences", "household.devices", "household.follow_interval"),
+    ),
+)
+OPERATOR = (
+    Place(endpoint="operator.dashboard", label="Overview", icon="overview"),
+    Place(endpoint="operator.network", label="Network", icon="network"),
+    Place(endpoint="operator.rounds", label="Rounds", icon="rounds", within=("operator.round_page",)),
+    Place(endpoint="operator.devices", label="Devices", icon="gateway"),
+    Place(endpoint="operator.settlement", label="Settlement"),
+    Place(endpoint="operator.member_list", label="Members"),
+    Place(
+        endpoint="operator.more",
+        label="More",
+        icon="more",
+        only_small=True,
+        within=("operator.settlement", "operator.member_list"),
+    ),
+)
+_BY_ROLE = {"household": HOUSEHOLD, "operator": OPERATOR}
+
+
+def navigation(role: str | None, endpoint: str | None) -> tuple[Place, ...]:
+    """The places of a role with the current one marked; empty for who is not signed in."""
+    return tuple(
+        Place(
+            endpoint=place.endpoint,
+            label=place.label,
+            icon=place.icon,
+            short=place.short,
+            only_small=place.only_small,
+            within=place.within,
+            active=endpoint == place.endpoint or endpoint in place.within,
+        )
+        for place in _BY_ROLE.get(role or "", ())
+    )

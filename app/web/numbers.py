@@ -1,0 +1,43 @@
+"""Numbers people type: prices and energies, as exact integers."""
+
+from decimal import Decimal, InvalidOperation
+
+from matching.orders import PRICE_TICK_MICRO_PER_KWH
+
+
+class TypedNumberError(ValueError):
+    """What was typed is no number of that kind; the message says what to type."""
+
+
+def typed_price_micro(text: str, *, micro_per_unit: int, unit: str) -> int:
+    """A price typed in `unit` (for example ct/kWh) as micro-units per kWh, on the tick.
+
+    A comma counts as the decimal point. Raises TypedNumberError.
+    """
+    value = _decimal(text, f"Type a price in {unit}, for example {'21.5' if micro_per_unit == 10_000 else '0.215'}.")
+    micro = value * micro_per_unit
+    if micro % PRICE_TICK_MICRO_PER_KWH:
+        tick = Decimal(PRICE_TICK_MICRO_PER_KWH) / micro_per_unit
+        raise TypedNumberError(f"Prices go in steps of {tick.normalize():f} {unit}.")
+    return int(micro)
+
+
+def typed_energy_wh(text: str) -> int:
+    """An energy typed in kWh as whole Wh, above zero. Raises TypedNumberError."""
+    value = _decimal(text, "Type an energy in kWh, for example 1.5.") * 1000
+    if value <= 0:
+        raise TypedNumberError("The energy must be more than zero.")
+    if value % 1:
+        raise TypedNumberError("Energy is counted in whole watt-hours: use at most three decimals.")
+    return int(value)
+
+
+def _decimal(text: str, remedy: str) -> Decimal:
+    cleaned = text.strip().replace(",", ".")
+    try:
+        value = Decimal(cleaned)
+    except InvalidOperation:
+        raise TypedNumberError(remedy) from None
+    if not value.is_finite() or abs(value) > 1_000_000:
+        raise TypedNumberError(remedy)
+    return value
