@@ -1,0 +1,100 @@
+"""The book as the optimisation sees it: orders that no limit of the network can tell apart become one cell.
+
+A firm order flows in any case, so accepting it moves nothing; accepting a flexible order moves every active row by the
+sensitivity of its bus; a curtailable order moves rows only by what is curtailed of it, which is counted per group of
+equally effective buses and limited by what the group's orders leave uncleared.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grid.limits import FloatArray
+from matching.book import CURTAILABLE, FIRM, BoolArray, IntArray, OrderBook
+
+NO_GROUP = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NetworkRows:
+    """Active limits, linear in the market's energy.
+
+    effect_per_wh  [n_row, n_bus] change of each row per Wh injected at each bus in the interval
+    room           [n_row] how far each row may still move from where all firm and curtailable orders flow and no
+                   flexible one does; negative where that already passes the limit
+    """
+
+    effect_per_wh: FloatArray
+    room: FloatArray
+
+    @property
+    def count(self) -> int:
+        return int(self.room.size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cells:
+    """Columns of the optimisation, in an order that depends on their contents alone.
+
+    is_sell, price_micro_per_kwh, capacity_wh  [n_cell]
+    effect      [n_row, n_cell] change of each row per accepted Wh
+    group       [n_cell] number of the cell's curtailment group, NO_GROUP for firm and flexible orders
+    relief      [n_row, n_group] change of each row per curtailed Wh; group_capacity_wh [n_group]
+    of_order    [n_order] the cell of each order
+    """
+
+    is_sell: BoolArray
+    price_micro_per_kwh: IntArray
+    capacity_wh: IntArray
+    effect: FloatArray
+    group: IntArray
+    relief: FloatArray
+    group_capacity_wh: IntArray
+    of_order: IntArray
+
+
+def aggregate(book: OrderBook, quantity_wh: IntArray, bus_position: IntArray, rows: NetworkRows) -> Cells:
+    """Cells of a book. `bus_position` [n_order] is the column of each order's bus in the rows."""
+    classes, bus_class = _distinct_columns(rows.effect_per_wh)
+    order_class = bus_class[bus_position]
+    inert = (book.firmness_codes == FIRM) | ~(classes != 0.0).any(axis=1)[order_class]
+    order_class = np.where(inert, 0, order_class + 1)
+    curtailable = (book.firmness_codes == CURTAILABLE) & ~inert
+    class_count = len(classes) + 1
+    kind = (book.is_sell.astype(np.int64) * 2 + curtailable) * class_count + order_class
+    prices, price_rank = np.unique(book.limit_micro_per_kwh, return_inverse=True)
+    keys, of_order = np.unique(kind * prices.size + price_rank, return_inverse=True)
+    kind, price = keys // prices.size, prices[keys % prices.size]
+    side_and_kind, cell_class = kind // class_count, kind % class_count
+    is_sell, curtails = side_and_kind >= 2, side_and_kind % 2 == 1
+    effects = np.vstack([np.zeros((1, rows.count)), classes])
+    signed = effects[cell_class].T * np.where(is_sell, 1.0, -1.0)
+    group_keys, group = np.unique(kind[curtails], return_inverse=True)
+    capacity = _sum_per(of_order, quantity_wh, keys.size)
+    relief = -effects[group_keys % class_count].T * np.where(group_keys // class_count >= 2, 1.0, -1.0)
+    cell_group = np.full(keys.size, NO_GROUP, dtype=np.int64)
+    cell_group[curtails] = group
+    return Cells(
+        is_sell=is_sell,
+        price_micro_per_kwh=price,
+        capacity_wh=capacity,
+        effect=np.where(curtails, 0.0, signed),
+        group=cell_group,
+        relief=relief,
+        group_capacity_wh=_sum_per(group, capacity[curtails], group_keys.size),
+        of_order=of_order,
+    )
+
+
+def _distinct_columns(matrix: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Distinct columns of a matrix, as rows, and the number of each column's."""
+    if matrix.shape[0] == 0:
+        return np.zeros((1, 0)), np.zeros(matrix.shape[1], dtype=np.int64)
+    classes, number = np.unique(matrix.T + 0.0, axis=0, return_inverse=True)  # + 0.0 makes -0.0 equal 0.0
+    return classes, number.reshape(-1)
+
+
+def _sum_per(number: IntArray, values: IntArray, count: int) -> IntArray:
+    total = np.zeros(count, dtype=np.int64)
+    np.add.at(total, number, values)
+    return total

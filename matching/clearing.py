@@ -1,0 +1,174 @@
+"""Clear one interval: the plain auction, and where the network is passed, the loop that keeps its limits.
+
+  no network, or nothing binds   sort and merge                             (auction.py)
+  a limit is passed              optimise, power flow, linearise, repeat    (congestion.py)
+  limits cannot be kept          curtail as far as helps, firm orders trade (scarcity.py)
+
+Whatever comes out is priced, checked by the judge of the network and by the invariants of the market, and only then
+published.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from grid.limits import FloatArray, NetworkLimits, OperatingPoint
+from grid.power_flow import PowerFlowDiverged
+from matching.auction import AuctionResult, LossesNotCovered, sort_and_merge
+from matching.book import IntArray, OrderBook
+from matching.congestion import BoundMarket, keep_limits
+from matching.disaggregation import WholeOutcome
+from matching.injections import feeder_of
+from matching.publication import Decision, publish
+from matching.rationing import keyed_tie_keys
+from matching.result import Clearing, Status
+from matching.rules import INTERVAL_MINUTES, MarketRules, Terms
+from matching.scarcity import curtail_as_far_as_helps
+from matching.stopwatch import Stopwatch
+from matching.validation import require_valid
+
+__all__ = ["Clearing", "MarketRules", "clear"]
+
+MARGIN_FACTORS = (1.0, 8.0, 64.0)  # tried in turn where the judge sees more than the fast power flow
+LOSS_ROUNDS_MAX = 20
+
+
+def clear(
+    book: OrderBook,
+    *,
+    interval_minutes: int,
+    rules: MarketRules,
+    limits: NetworkLimits | None = None,
+    baseline_w: FloatArray | None = None,
+    baseline_var: FloatArray | None = None,
+) -> Clearing:
+    """The result of one interval's book under the network's limits.
+
+    `baseline_w` and `baseline_var` [n_bus], + into the grid, are what flows beside the book; zero if not given.
+    Raises BookError for orders that cannot be cleared, ValueError for contradicting arguments and LossesNotCovered
+    where the market must buy losses that nobody offers.
+    """
+    if interval_minutes not in INTERVAL_MINUTES:
+        raise ValueError(f"an interval lasts {', '.join(map(str, INTERVAL_MINUTES))} minutes, not {interval_minutes}")
+    if limits is None and rules.losses == "market":
+        raise ValueError("the market can buy losses only of a network: give one, or leave losses to the grid")
+    require_valid(book, None if limits is None else limits.buses)
+    stopwatch, tie_keys = Stopwatch(), keyed_tie_keys(book.order_ids, rules.tie_seed)
+    terms = Terms(book=book, rules=rules, interval_minutes=interval_minutes, tie_keys=tie_keys)
+    if limits is None:
+        with stopwatch.measuring("solve"):
+            auction = _auction(terms, book.quantity_wh, loss_wh=0)
+        return publish(_plain_decision(auction, book.quantity_wh, loss_wh=0), terms, stopwatch)
+    feeder = feeder_of(
+        book, limits, interval_minutes=interval_minutes, baseline_w=baseline_w, baseline_var=baseline_var
+    )
+    market = BoundMarket(terms=terms, feeder=feeder, stopwatch=stopwatch)
+    return publish(_within_limits(market), terms, stopwatch, feeder)
+
+
+def _within_limits(market: BoundMarket) -> Decision:
+    """The plain result if the judge passes it, else the best one within the limits, else what scarcity leaves."""
+    decision, point = _plain(market)
+    if point is not None and not point.violations:
+        decision = _judged(market, decision)
+        if decision.keeps_limits:
+            return _with_light(market, decision)
+        point = decision.judged
+    rounds = 1
+    for factor in MARGIN_FACTORS if point is not None else ():
+        assert point is not None
+        bound, used = keep_limits(market, point, margin_factor=factor)
+        rounds += used
+        if bound is None:
+            break
+        decision = _judged(market, Decision.within_rows(bound, market.terms.book.quantity_wh, rounds))
+        if decision.keeps_limits:
+            return _with_light(market, decision)
+    return _with_light(market, _scarce(market, rounds))
+
+
+def _plain(market: BoundMarket) -> tuple[Decision, OperatingPoint | None]:
+    """The auction without rows and the state it leads to; losses the market buys are repeated until they agree."""
+    terms, feeder, loss_wh = market.terms, market.feeder, 0
+    nothing = np.zeros(len(terms.book), dtype=np.int64)
+    for _ in range(LOSS_ROUNDS_MAX):
+        with market.stopwatch.measuring("solve"):
+            auction = _auction(terms, terms.book.quantity_wh, loss_wh=loss_wh)
+        with market.stopwatch.measuring("power_flow"):
+            point = feeder.solve_towards(feeder.injection_w(auction.accepted_wh, nothing))
+        if terms.rules.losses == "grid" or point is None or abs(feeder.loss_wh(point) - loss_wh) <= 1:
+            break
+        loss_wh = feeder.loss_wh(point)
+    return _plain_decision(auction, terms.book.quantity_wh, loss_wh=loss_wh), point
+
+
+def _scarce(market: BoundMarket, rounds: int) -> Decision:
+    """Curtailed as far as helps; what is left of firm and curtailable orders trades as ever."""
+    terms, feeder = market.terms, market.feeder
+    scarcity = curtail_as_far_as_helps(market)
+    tradable = np.where(feeder.flexible, 0, terms.book.quantity_wh) - scarcity.curtailed_wh
+    loss_wh = 0
+    if terms.rules.losses == "market" and scarcity.point is not None:
+        loss_wh = feeder.loss_wh(scarcity.point)
+    with market.stopwatch.measuring("solve"):
+        try:
+            auction = _auction(terms, tradable, loss_wh=loss_wh)
+        except LossesNotCovered as short:
+            loss_wh = short.offered_wh
+            auction = _auction(terms, tradable, loss_wh=loss_wh)
+    decision = _plain_decision(auction, tradable, loss_wh=loss_wh, curtailed_wh=scarcity.curtailed_wh)
+    return _judged(market, replace(decision, optimised=True, rounds=rounds + scarcity.rounds))
+
+
+def _judged(market: BoundMarket, decision: Decision) -> Decision:
+    """The decision with the judge's view of the state it leads to; no view where there is no such state."""
+    feeder, outcome = market.feeder, decision.outcome
+    with market.stopwatch.measuring("power_flow"):
+        try:
+            state = feeder.limits.judge(feeder.injection_w(outcome.accepted_wh, outcome.curtailed_wh), feeder.base_var)
+        except PowerFlowDiverged:
+            return replace(decision, judged=None)
+    return replace(decision, judged=state)
+
+
+def _with_light(market: BoundMarket, decision: Decision) -> Decision:
+    """Green, amber or red as `Status` defines them."""
+    if not decision.keeps_limits:
+        return replace(decision, status=Status.RED)
+    if decision.outcome.curtailed_wh.any():
+        return replace(decision, status=Status.AMBER)
+    if not decision.outcome.accepted_wh[market.feeder.flexible].any():
+        return decision
+    with market.stopwatch.measuring("power_flow"):
+        try:
+            kept = not market.feeder.solve(market.feeder.base_w).violations
+        except PowerFlowDiverged:
+            kept = False
+    return decision if kept else replace(decision, status=Status.AMBER)
+
+
+def _auction(terms: Terms, quantity_wh: IntArray, *, loss_wh: int) -> AuctionResult:
+    return sort_and_merge(
+        is_sell=terms.book.is_sell,
+        quantity_wh=quantity_wh,
+        limit_micro_per_kwh=terms.book.limit_micro_per_kwh,
+        supplier=terms.rules.supplier,
+        tie_keys=terms.tie_keys,
+        loss_wh=loss_wh,
+    )
+
+
+def _plain_decision(
+    auction: AuctionResult, tradable_wh: IntArray, *, loss_wh: int, curtailed_wh: IntArray | None = None
+) -> Decision:
+    return Decision(
+        outcome=WholeOutcome(
+            accepted_wh=auction.accepted_wh,
+            curtailed_wh=np.zeros_like(tradable_wh) if curtailed_wh is None else curtailed_wh,
+            supplier_import_wh=auction.supplier_import_wh,
+            supplier_export_wh=auction.supplier_export_wh,
+        ),
+        tradable_wh=tradable_wh,
+        prices=auction.prices,
+        loss_wh=loss_wh,
+    )

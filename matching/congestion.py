@@ -1,0 +1,242 @@
+"""The loop that keeps the network's limits: clear, power flow, linearise what is passed, clear again.
+
+Rows are generated: only limits that were passed, a few worst ones at a time, are in the optimisation. Currents and low
+voltages are convex in the injections, so from the fourth round on their old linearisations are kept as cuts, which ends
+cycles; high voltages are not, and only their newest row counts. What the power flow checks is the result in whole Wh,
+as it would be published.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from grid.limits import FloatArray, LimitKind, LimitRow, OperatingPoint, Violation
+from matching.book import BoolArray
+from matching.cells import Cells, NetworkRows, aggregate
+from matching.certificate import welfare_nano
+from matching.disaggregation import WholeOutcome, disaggregate
+from matching.injections import Feeder
+from matching.pricing import DualPrices
+from matching.rules import Terms
+from matching.stopwatch import Stopwatch
+from matching.welfare import WelfareProblem, WelfareSolution, solve_welfare
+
+ROUNDS_MAX = 30
+NEW_ROWS_A_ROUND = 3
+CUTS_FROM_ROUND = 4
+INFEASIBLE_ROUNDS_MAX = 3
+MARGIN = 5e-6  # of a limit: room for the rounding to whole Wh
+WIDER_MARGIN_FROM_ROUND = 10
+DOUBLINGS_OF_MARGIN_MAX = 8
+GAIN_RELATIVE_MAX = 1e-6  # of the welfare: what another round may still gain for the loop to stop
+
+LimitKey = tuple[LimitKind, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BoundResult:
+    """A result that keeps the limits, and everything needed to price and to prove it.
+
+    owners [n_row] name the limit of each row of the problem; room [n_row] is the full one, without the margin
+    point  the state of the network by the fast power flow; rounds counts the optimisations
+    """
+
+    outcome: WholeOutcome
+    problem: WelfareProblem
+    solution: WelfareSolution
+    owners: tuple[Violation, ...]
+    room: FloatArray
+    point: OperatingPoint
+    welfare: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BoundMarket:
+    """What stays the same over the rounds of one clearing."""
+
+    terms: Terms
+    feeder: Feeder
+    stopwatch: Stopwatch
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Search:
+    """What the loop knows: where it stands, which limits are rows, old cuts, and limits that sharing has passed."""
+
+    point: OperatingPoint
+    margin: float
+    rounds: int = 0
+    infeasible_in_a_row: int = 0
+    active: dict[LimitKey, Violation] = field(default_factory=dict)
+    cuts: list[tuple[Violation, FloatArray, float]] = field(default_factory=list)
+    respected: set[LimitKey] = field(default_factory=set)
+    best: BoundResult | None = None
+
+
+def keep_limits(
+    market: BoundMarket, start: OperatingPoint, *, margin_factor: float = 1.0
+) -> tuple[BoundResult | None, int]:
+    """The best result within the limits, None if they cannot be kept, and how many rounds it took.
+
+    `start` is a state that passes limits. `margin_factor` widens the margin kept to every limit.
+    """
+    search = _Search(point=start, margin=MARGIN * margin_factor)
+    current: BoundResult | None = None
+    while search.rounds < ROUNDS_MAX:
+        _activate(search)
+        with market.stopwatch.measuring("power_flow"):
+            limit_rows = market.feeder.limits.linearise(search.point, tuple(search.active.values()))
+        if current is not None and _is_settled(market, search, current, limit_rows):
+            break
+        search.rounds += 1
+        current = _clear_again(market, search, limit_rows)
+        if current is None:
+            break
+    return search.best, search.rounds
+
+
+def _activate(search: _Search) -> None:
+    """Make the worst new violations rows: the first of each kind, then by severity."""
+    new = [violation for violation in search.point.violations if _key(violation) not in search.active]
+    first_of_kind = {violation.kind: violation for violation in reversed(new)}
+    ranked = sorted(new, key=lambda violation: first_of_kind[violation.kind] is not violation)
+    for violation in ranked[:NEW_ROWS_A_ROUND]:
+        search.active[_key(violation)] = violation
+
+
+def _is_settled(market: BoundMarket, search: _Search, current: BoundResult, limit_rows: tuple[LimitRow, ...]) -> bool:
+    """Keep a result that passes no limit; done when its binding limits are used up or nothing more is gained."""
+    loss_is_right = (
+        market.terms.rules.losses == "grid" or abs(market.feeder.loss_wh(search.point) - current.problem.loss_wh) <= 1
+    )
+    if search.point.violations or current.problem.elastic or not loss_is_right:
+        return False
+    previous, tolerance_nano = search.best, GAIN_RELATIVE_MAX * max(1.0, abs(current.welfare))
+    if previous is None or current.welfare > previous.welfare:
+        search.best = current
+    unused = {(row.kind, row.element): row.limit - row.value for row in limit_rows}
+    prices = np.maximum(current.solution.shadow_price, 0.0)
+    possible_gain = sum(
+        price * max(0.0, unused[_key(owner)] - 2.0 * search.margin * owner.limit)
+        for price, owner in zip(prices, current.owners, strict=True)
+    )
+    no_progress = previous is not None and current.welfare - previous.welfare <= tolerance_nano
+    return no_progress or possible_gain <= tolerance_nano
+
+
+def _clear_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRow, ...]) -> BoundResult | None:
+    """One optimisation under the rows at the present point, made whole, and the state it leads to.
+
+    None ends the loop: the rows cannot be kept even from the point that passes them least, or no state is found.
+    """
+    rows, owners, margins = _rows(market, search, limit_rows)
+    quantity = market.terms.book.quantity_wh
+    cells = aggregate(market.terms.book, quantity, market.feeder.bus_position, rows)
+    problem = _problem(market, cells, rows.room - margins, market.feeder.loss_wh(search.point))
+    with market.stopwatch.measuring("solve"):
+        solution = solve_welfare(problem)
+        search.infeasible_in_a_row = 0 if solution else search.infeasible_in_a_row + 1
+        if solution is None:
+            if search.best is not None or search.infeasible_in_a_row >= INFEASIBLE_ROUNDS_MAX:
+                return None
+            search.cuts.clear()
+            problem = _problem(market, cells, rows.room - margins, problem.loss_wh, elastic=True)
+            solution = solve_welfare(problem)
+            if solution is None:
+                return None
+        outcome = _whole(market, search, problem, solution, owners)
+    with market.stopwatch.measuring("power_flow"):
+        point = market.feeder.solve_towards(market.feeder.injection_w(outcome.accepted_wh, outcome.curtailed_wh))
+    if point is None:
+        return None
+    priced = solution.shadow_price > 0.0
+    _remember_what_sharing_passed(search, point, owners, priced)
+    search.point = point
+    return BoundResult(
+        outcome=outcome,
+        problem=problem,
+        solution=solution,
+        owners=owners,
+        room=rows.room,
+        point=point,
+        welfare=welfare_of(market, outcome),
+    )
+
+
+def _rows(
+    market: BoundMarket, search: _Search, limit_rows: tuple[LimitRow, ...]
+) -> tuple[NetworkRows, tuple[Violation, ...], FloatArray]:
+    """Fresh rows of all active limits and the cuts kept from earlier rounds; their limits; the margin of each."""
+    fresh = market.feeder.rows(limit_rows, search.point)
+    owners = list(search.active.values())
+    effects, rooms = [*fresh.effect_per_wh], fresh.room.tolist()
+    if search.rounds >= CUTS_FROM_ROUND:
+        for owner, effect, room in search.cuts:
+            owners.append(owner)
+            effects.append(effect)
+            rooms.append(room)
+        search.cuts += [
+            (owner, effect, room)
+            for owner, effect, room in zip(owners, fresh.effect_per_wh, fresh.room.tolist(), strict=False)
+            if owner.kind is not LimitKind.VOLTAGE_HIGH
+        ]
+    rows = NetworkRows(effect_per_wh=np.array(effects), room=np.array(rooms))
+    widening = 2.0 ** min(max(0, search.rounds - WIDER_MARGIN_FROM_ROUND), DOUBLINGS_OF_MARGIN_MAX)
+    return rows, tuple(owners), widening * search.margin * np.array([owner.limit for owner in owners])
+
+
+def _problem(
+    market: BoundMarket, cells: Cells, room: FloatArray, loss_wh: int, *, elastic: bool = False
+) -> WelfareProblem:
+    return WelfareProblem(
+        cells=cells,
+        room=room,
+        supplier=market.terms.rules.supplier,
+        loss_wh=loss_wh if market.terms.rules.losses == "market" else 0,
+        curtailment_price_micro_per_kwh=market.terms.rules.curtailment_price_micro_per_kwh,
+        elastic=elastic,
+    )
+
+
+def _whole(
+    market: BoundMarket,
+    search: _Search,
+    problem: WelfareProblem,
+    solution: WelfareSolution,
+    owners: tuple[Violation, ...],
+) -> WholeOutcome:
+    respected: BoolArray = np.array([_key(owner) in search.respected for owner in owners], dtype=np.bool_)
+    return disaggregate(
+        quantity_wh=market.terms.book.quantity_wh,
+        problem=problem,
+        solution=solution,
+        duals=DualPrices.of_solver(solution),
+        respected=respected,
+        tie_keys=market.terms.tie_keys,
+    )
+
+
+def _remember_what_sharing_passed(
+    search: _Search, point: OperatingPoint, owners: tuple[Violation, ...], priced: BoolArray
+) -> None:
+    """A row without a price was ignored when equal orders shared; if that passed it, it must not be ignored again."""
+    unpriced = {_key(owner) for owner, has_price in zip(owners, priced, strict=True) if not has_price}
+    search.respected |= unpriced & {_key(violation) for violation in point.violations}
+
+
+def welfare_of(market: BoundMarket, outcome: WholeOutcome) -> int:
+    """Welfare of a result in nano-units."""
+    return welfare_nano(
+        is_sell=market.terms.book.is_sell,
+        limit_micro_per_kwh=market.terms.book.limit_micro_per_kwh,
+        accepted_wh=outcome.accepted_wh,
+        curtailed_wh=outcome.curtailed_wh,
+        supplier=market.terms.rules.supplier,
+        supplier_import_wh=outcome.supplier_import_wh,
+        supplier_export_wh=outcome.supplier_export_wh,
+        curtailment_price_micro_per_kwh=market.terms.rules.curtailment_price_micro_per_kwh,
+    )
+
+
+def _key(violation: Violation) -> LimitKey:
+    return (violation.kind, violation.element)

@@ -1,0 +1,203 @@
+"""From the optimum of cells to whole Wh for every order, with the totals kept.
+
+Cells whose orders are equally good and equally effective are pooled first, so that orders on the same price share pro
+rata wherever the network does not tell them apart. Totals are rounded to the side that is safe for the binding
+rows and balanced by single Wh where that costs least. What is curtailed of a group is shared over what it left
+uncleared.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grid.limits import FloatArray
+from matching.book import BoolArray, IntArray
+from matching.cells import NO_GROUP, Cells
+from matching.pricing import NOISE_MICRO_PER_KWH, PART_WH, DualPrices
+from matching.rationing import TieKeys, pro_rata
+from matching.welfare import WelfareProblem, WelfareSolution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WholeOutcome:
+    """accepted_wh, curtailed_wh [n_order] and the supplier's volumes, all whole Wh and in balance."""
+
+    accepted_wh: IntArray
+    curtailed_wh: IntArray
+    supplier_import_wh: int
+    supplier_export_wh: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Pools:
+    """Cells that share: of_cell [n_cell]; the rest [n_pool].
+
+    surplus  what one more accepted Wh adds to the welfare, nano-units
+    """
+
+    of_cell: IntArray
+    is_sell: BoolArray
+    total_wh: IntArray
+    capacity_wh: IntArray
+    surplus: FloatArray
+    moves_rows: BoolArray
+
+
+def disaggregate(
+    *,
+    quantity_wh: IntArray,
+    problem: WelfareProblem,
+    solution: WelfareSolution,
+    duals: DualPrices,
+    respected: BoolArray,
+    tie_keys: TieKeys,
+) -> WholeOutcome:
+    """Whole Wh of an optimum. `respected` [n_row] are rows that must tell cells apart although they have no price."""
+    cells = problem.cells
+    curtailed = _curtailment(cells, solution)
+    caps = _caps(cells, solution.accepted_wh, curtailed)
+    pools = _pools(problem, solution, duals, caps, respected)
+    totals, supplied = _balanced(pools, problem, solution, duals)
+    accepted = _share_pools(cells, pools, totals, caps, quantity_wh, tie_keys)
+    return WholeOutcome(
+        accepted_wh=accepted,
+        curtailed_wh=_share_curtailment(cells, curtailed, quantity_wh - accepted, tie_keys),
+        supplier_import_wh=supplied[0],
+        supplier_export_wh=supplied[1],
+    )
+
+
+def _curtailment(cells: Cells, solution: WelfareSolution) -> IntArray:
+    """Upwards: a Wh more curtailed never passes a limit that it was to keep. Never more than is left uncleared."""
+    grouped = cells.group != NO_GROUP
+    left = cells.group_capacity_wh.copy()
+    np.subtract.at(left, cells.group[grouped], _certain(solution.accepted_wh[grouped]))
+    return np.minimum(np.ceil(solution.curtailed_wh - PART_WH).astype(np.int64), left)
+
+
+def _caps(cells: Cells, accepted_wh: FloatArray, curtailed_wh: IntArray) -> IntArray:
+    """Most that each cell can have accepted beside its group's curtailment.
+
+    What a group has room for beyond the optimum goes to its best cell that is not full: the one at the margin.
+    """
+    caps = cells.capacity_wh.copy()
+    grouped = np.flatnonzero(cells.group != NO_GROUP)
+    certain = _certain(accepted_wh[grouped])
+    left = cells.group_capacity_wh - curtailed_wh
+    np.subtract.at(left, cells.group[grouped], certain)
+    caps[grouped] = certain
+    worth = np.where(cells.is_sell, cells.price_micro_per_kwh, -cells.price_micro_per_kwh)
+    candidates = grouped[certain < cells.capacity_wh[grouped]]
+    candidates = candidates[np.argsort(worth[candidates], kind="stable")]
+    groups, first = np.unique(cells.group[candidates], return_index=True)
+    marginal = candidates[first]
+    caps[marginal] = np.minimum(caps[marginal] + left[groups], cells.capacity_wh[marginal])
+    return caps
+
+
+def _certain(accepted_wh: FloatArray) -> IntArray:
+    return np.floor(accepted_wh + PART_WH).astype(np.int64)
+
+
+def _pools(
+    problem: WelfareProblem, solution: WelfareSolution, duals: DualPrices, caps: IntArray, respected: BoolArray
+) -> _Pools:
+    cells = problem.cells
+    kept = respected | (duals.shadow_price > 0.0)
+    keys = np.vstack([cells.is_sell, cells.price_micro_per_kwh, cells.effect[kept]])
+    _, first, of_cell = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+    of_cell = of_cell.reshape(-1)
+    total = np.bincount(of_cell, weights=solution.accepted_wh, minlength=first.size)
+    capacity = np.zeros(first.size, dtype=np.int64)
+    np.add.at(capacity, of_cell, caps)
+    side = np.where(cells.is_sell[first], 1.0, -1.0)
+    network_cost = duals.shadow_price @ cells.effect[:, first]
+    surplus = side * (duals.price_micro_per_kwh - cells.price_micro_per_kwh[first]) - network_cost
+    # What loads a binding row is rounded down, what relieves one is rounded up.
+    whole = np.where(network_cost < 0.0, np.ceil(total - PART_WH), np.floor(total + PART_WH)).astype(np.int64)
+    return _Pools(
+        of_cell=of_cell,
+        is_sell=cells.is_sell[first],
+        total_wh=np.clip(whole, 0, capacity),
+        capacity_wh=capacity,
+        surplus=surplus,
+        moves_rows=(cells.effect[:, first] != 0.0).any(axis=0),
+    )
+
+
+def _balanced(
+    pools: _Pools, problem: WelfareProblem, solution: WelfareSolution, duals: DualPrices
+) -> tuple[IntArray, tuple[int, int]]:
+    """Totals of the pools and the supplier's volumes, moved by single Wh until energy in equals energy out."""
+    supplier, price = problem.supplier, duals.price_micro_per_kwh
+    # The supplier joins as two more pools of unlimited size, for as far as it bids at all.
+    sells, buys = supplier.sells_at_micro_per_kwh, supplier.buys_at_micro_per_kwh
+    unlimited = np.iinfo(np.int64).max
+    total = np.append(pools.total_wh, [round(solution.supplier_import_wh), round(solution.supplier_export_wh)]).astype(
+        np.int64
+    )
+    capacity = np.append(pools.capacity_wh, [0 if sells is None else unlimited, 0 if buys is None else unlimited])
+    surplus = np.append(pools.surplus, [price - (sells or 0), (buys or 0) - price])
+    side = np.append(np.where(pools.is_sell, 1, -1), [1, -1])
+    moves_rows = np.append(pools.moves_rows, [False, False])
+    imbalance = int((side * total).sum()) - problem.loss_wh
+    while imbalance:
+        step = -side * (1 if imbalance > 0 else -1)  # +1 accepts one Wh more, -1 one less
+        possible = np.where(step > 0, (total < capacity) & (surplus >= -NOISE_MICRO_PER_KWH), total > 0)
+        harm = np.where(possible, np.maximum(-step * surplus, 0.0), np.inf)
+        best = int(np.lexsort((moves_rows, np.round(harm / NOISE_MICRO_PER_KWH)))[0])
+        assert possible[best], "nothing is left to balance the market with"
+        total[best] += step[best]
+        imbalance += int(side[best] * step[best])
+    return total[:-2], (int(total[-2]), int(total[-1]))
+
+
+def _share_pools(
+    cells: Cells, pools: _Pools, totals: IntArray, caps: IntArray, quantity_wh: IntArray, tie_keys: TieKeys
+) -> IntArray:
+    """Accepted Wh per order: pools that are full or empty at once, the others pro rata."""
+    capacity = np.zeros(totals.size, dtype=np.int64)
+    np.add.at(capacity, pools.of_cell, cells.capacity_wh)
+    of_order = pools.of_cell[cells.of_order]
+    accepted = np.where((totals == capacity)[of_order], quantity_wh, 0)
+    for pool in np.flatnonzero((totals > 0) & (totals < capacity)).tolist():
+        positions = np.flatnonzero(of_order == pool)
+        accepted[positions] = _fill_up(
+            quantity_wh[positions], int(totals[pool]), cells.of_order[positions], caps, positions, tie_keys
+        )
+    return accepted
+
+
+def _fill_up(
+    quantity_wh: IntArray, total_wh: int, cell: IntArray, caps: IntArray, positions: IntArray, tie_keys: TieKeys
+) -> IntArray:
+    """Pro rata over the orders of a pool; cells that would pass their cap get the cap, the others share the rest."""
+    accepted = np.zeros_like(quantity_wh)
+    open_orders = np.ones(quantity_wh.size, dtype=np.bool_)
+    while True:
+        at = np.flatnonzero(open_orders)
+        accepted[at] = pro_rata(quantity_wh[at], total_wh, positions=positions[at], tie_keys=tie_keys)
+        cleared = np.zeros(caps.size, dtype=np.int64)
+        np.add.at(cleared, cell[at], accepted[at])
+        over = np.flatnonzero(cleared > caps)
+        if not over.size:
+            return accepted
+        for number in over.tolist():
+            capped = np.flatnonzero(open_orders & (cell == number))
+            accepted[capped] = pro_rata(
+                quantity_wh[capped], int(caps[number]), positions=positions[capped], tie_keys=tie_keys
+            )
+            open_orders[capped] = False
+            total_wh -= int(caps[number])
+
+
+def _share_curtailment(cells: Cells, curtailed_wh: IntArray, left_wh: IntArray, tie_keys: TieKeys) -> IntArray:
+    """Curtailed Wh per order: each group's pro rata over what its orders left uncleared."""
+    curtailed = np.zeros_like(left_wh)
+    group_of_order = cells.group[cells.of_order]
+    for group in np.flatnonzero(curtailed_wh).tolist():
+        positions = np.flatnonzero(group_of_order == group)
+        curtailed[positions] = pro_rata(
+            left_wh[positions], int(curtailed_wh[group]), positions=positions, tie_keys=tie_keys
+        )
+    return curtailed

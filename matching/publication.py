@@ -1,0 +1,286 @@
+"""From a decided outcome to the published result: prices, amounts, certificate, and the invariants asserted."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+
+import numpy as np
+
+from grid.limits import FloatArray, LimitKind, OperatingPoint, Violation
+from matching.auction import PriceInterval
+from matching.book import CURTAILABLE, FLEXIBLE, IntArray
+from matching.certificate import (
+    Certificate,
+    exact_sum_of_products,
+    network_certificate,
+    plain_certificate,
+    welfare_nano,
+)
+from matching.congestion import BoundResult
+from matching.disaggregation import WholeOutcome
+from matching.injections import Feeder
+from matching.pricing import PriceRule, dual_prices, floor_to_tick, trader_prices
+from matching.result import Binding, Clearing, Status
+from matching.rules import Terms
+from matching.stopwatch import Stopwatch
+
+THIN_BELOW = 3  # buyers or sellers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decision:
+    """Quantities as they will be published, and what is known about them.
+
+    tradable_wh  [n_order] what each order could have had accepted
+    prices       supporting prices of a result without rows; None with rows, or where nothing was accepted
+    bound        the optimisation behind a result within rows
+    optimised    rounds of optimisation took part, and how many clearings it took
+    judged       the state as the judge sees it; None without a network or where no state exists
+    """
+
+    outcome: WholeOutcome
+    tradable_wh: IntArray
+    loss_wh: int
+    prices: PriceInterval | None = None
+    bound: BoundResult | None = None
+    optimised: bool = False
+    rounds: int = 1
+    judged: OperatingPoint | None = None
+    status: Status = Status.GREEN
+
+    @classmethod
+    def within_rows(cls, bound: BoundResult, tradable_wh: IntArray, rounds: int) -> "Decision":
+        """The decision an optimisation under rows came to."""
+        return cls(
+            outcome=bound.outcome,
+            tradable_wh=tradable_wh,
+            loss_wh=bound.problem.loss_wh,
+            bound=bound,
+            optimised=True,
+            rounds=rounds,
+        )
+
+    @property
+    def keeps_limits(self) -> bool:
+        """Whether the judge found a state that passes no limit."""
+        return self.judged is not None and not self.judged.violations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Prices:
+    """Uniform price (None where nothing was accepted), its interval, adder [n_order], shadow price of each row."""
+
+    uniform: int | None
+    interval: PriceInterval | None
+    adder: FloatArray
+    shadow_price: FloatArray
+    exact: float
+
+
+def publish(decision: Decision, terms: Terms, stopwatch: Stopwatch, feeder: Feeder | None = None) -> Clearing:
+    """The result as it is published. Raises AssertionError rather than publish what breaks an invariant."""
+    with stopwatch.measuring("solve"):
+        prices = _prices(decision, terms)
+        price = _order_prices(decision, terms, prices)
+        welfare = _welfare(decision, terms)
+        certificate = _certificate(decision, terms, prices, welfare)
+    with stopwatch.measuring("power_flow"):
+        binding = () if feeder is None else _binding(decision, prices, feeder)
+    outcome, is_sell = decision.outcome, terms.book.is_sell
+    clearing = Clearing(
+        book=terms.book,
+        rules=terms.rules,
+        interval_minutes=terms.interval_minutes,
+        status=decision.status,
+        accepted_wh=outcome.accepted_wh,
+        curtailed_wh=outcome.curtailed_wh,
+        price_micro_per_kwh=price,
+        amount_nano=outcome.accepted_wh * price,
+        clearing_price_micro_per_kwh=prices.uniform,
+        prices=prices.interval,
+        traded_wh=int(min(outcome.accepted_wh[is_sell].sum(), outcome.accepted_wh[~is_sell].sum())),
+        supplier_import_wh=outcome.supplier_import_wh,
+        supplier_export_wh=outcome.supplier_export_wh,
+        loss_wh=decision.loss_wh,
+        welfare_nano=welfare,
+        congestion_rent_nano=_rent(decision, terms, price, prices.uniform or 0),
+        binding=binding,
+        point=decision.judged,
+        iterations=decision.rounds,
+        certificate=certificate,
+        solver=_optimiser() if decision.optimised else "sort and merge",
+        power_flow=None if feeder is None else f"{type(feeder.limits).__module__}.{type(feeder.limits).__qualname__}",
+        checked_by=None if feeder is None else f"pandapower.runpp {_version('pandapower')}",
+        seconds=dict(stopwatch.seconds),
+    )
+    assert_invariants(clearing)
+    return clearing
+
+
+def assert_invariants(clearing: Clearing) -> None:
+    """Energy and money in equal energy and money out, nobody beyond quantity or limit, limits kept or red."""
+    book, accepted, curtailed = clearing.book, clearing.accepted_wh, clearing.curtailed_wh
+    sold, bought = int(accepted[book.is_sell].sum()), int(accepted[~book.is_sell].sum())
+    supplied, fed_in = clearing.supplier_import_wh, clearing.supplier_export_wh
+    assert sold + supplied == bought + fed_in + clearing.loss_wh, "energy in differs from energy out"
+    assert (accepted >= 0).all(), "a negative quantity was accepted"
+    assert (curtailed >= 0).all(), "a negative quantity was curtailed"
+    assert (accepted + curtailed <= book.quantity_wh).all(), "an order was accepted beyond its quantity"
+    assert not curtailed[book.firmness_codes != CURTAILABLE].any(), "an order was curtailed that may not be"
+    taken = accepted > 0
+    gain = np.where(book.is_sell, 1, -1) * (clearing.price_micro_per_kwh - book.limit_micro_per_kwh)
+    assert (gain[taken] >= 0).all(), "somebody trades beyond the own limit"
+    paid = exact_sum_of_products(accepted[~book.is_sell], clearing.price_micro_per_kwh[~book.is_sell])
+    received = exact_sum_of_products(accepted[book.is_sell], clearing.price_micro_per_kwh[book.is_sell])
+    uniform = clearing.clearing_price_micro_per_kwh or 0
+    assert paid + uniform * fed_in == received + uniform * supplied + clearing.congestion_rent_nano, "money is lost"
+    assert (clearing.amount_nano == accepted * clearing.price_micro_per_kwh).all(), "an amount is not price x energy"
+    if clearing.status is Status.RED:
+        assert not accepted[book.firmness_codes == FLEXIBLE].any(), "flexible energy was accepted in a red interval"
+    else:
+        assert clearing.point is None or not clearing.point.violations, "a result that passes a limit is not red"
+
+
+def is_thin(terms: Terms, accepted_wh: IntArray) -> bool:
+    """Fewer than three buyers or sellers, or one seller with more than half of the volume."""
+    book = terms.book
+    has_order = book.quantity_wh > 0
+    for side in (book.is_sell, ~book.is_sell):
+        if np.unique(book.participant_codes[side & has_order]).size < THIN_BELOW:
+            return True
+    sold = np.zeros(len(book.participants), dtype=np.int64)
+    np.add.at(sold, book.participant_codes[book.is_sell], accepted_wh[book.is_sell])
+    return int(sold.max(initial=0)) * 2 > int(sold.sum())
+
+
+def _prices(decision: Decision, terms: Terms) -> _Prices:
+    rules, outcome = terms.rules, decision.outcome
+    target = None
+    if rules.thin_book_price and is_thin(terms, outcome.accepted_wh):
+        target = ((rules.supplier_price_micro_per_kwh or 0) + (rules.feed_in_price_micro_per_kwh or 0)) // 2
+    rule = PriceRule(k=rules.k, target_micro_per_kwh=target)
+    adder = np.zeros(len(terms.book))
+    if decision.bound is None:
+        exact = _idle_price(decision, terms) if decision.prices is None else rule.choose(decision.prices)
+        interval, shadow = decision.prices, np.zeros(0)
+    else:
+        duals = dual_prices(decision.bound.problem, decision.bound.solution, rule)
+        cells = decision.bound.problem.cells
+        per_cell = np.where(cells.is_sell, 1.0, -1.0) * (duals.shadow_price @ cells.effect)
+        adder, shadow = per_cell[cells.of_order], duals.shadow_price
+        exact, interval = duals.price_micro_per_kwh, duals.prices
+    cleared = bool(outcome.accepted_wh.any()) or decision.loss_wh > 0
+    return _Prices(
+        uniform=floor_to_tick(exact) if cleared else None,
+        interval=interval if cleared else None,
+        adder=adder,
+        shadow_price=shadow,
+        exact=exact,
+    )
+
+
+def _idle_price(decision: Decision, terms: Terms) -> int:
+    """A price at which nobody wants to trade, for the certificate of a book in which nobody does."""
+    book, supplier = terms.book, terms.rules.supplier
+    open_buys = book.limit_micro_per_kwh[~book.is_sell & (decision.tradable_wh > 0)]
+    open_sells = book.limit_micro_per_kwh[book.is_sell & (decision.tradable_wh > 0)]
+    bids = [*open_buys.tolist(), supplier.buys_at_micro_per_kwh]
+    offers = [*open_sells.tolist(), supplier.sells_at_micro_per_kwh]
+    highest = max((bid for bid in bids if bid is not None), default=None)
+    lowest = min((offer for offer in offers if offer is not None), default=0)
+    return int(lowest if highest is None else highest)
+
+
+def _order_prices(decision: Decision, terms: Terms, prices: _Prices) -> IntArray:
+    """[n_order]; 0 where nothing was accepted."""
+    book = terms.book
+    lowest = min(0, int(book.limit_micro_per_kwh.min(initial=0)))
+    price = trader_prices(
+        uniform_micro_per_kwh=prices.uniform or 0,
+        adder_micro_per_kwh=prices.adder,
+        is_sell=book.is_sell,
+        limit_micro_per_kwh=book.limit_micro_per_kwh,
+        lowest_micro_per_kwh=lowest,
+    )
+    return np.where(decision.outcome.accepted_wh > 0, price, 0)
+
+
+def _welfare(decision: Decision, terms: Terms) -> int:
+    return welfare_nano(
+        is_sell=terms.book.is_sell,
+        limit_micro_per_kwh=terms.book.limit_micro_per_kwh,
+        accepted_wh=decision.outcome.accepted_wh,
+        curtailed_wh=decision.outcome.curtailed_wh,
+        supplier=terms.rules.supplier,
+        supplier_import_wh=decision.outcome.supplier_import_wh,
+        supplier_export_wh=decision.outcome.supplier_export_wh,
+        curtailment_price_micro_per_kwh=terms.rules.curtailment_price_micro_per_kwh,
+    )
+
+
+def _certificate(decision: Decision, terms: Terms, prices: _Prices, welfare: int) -> Certificate:
+    curtailment_price = terms.rules.curtailment_price_micro_per_kwh
+    if decision.bound is not None:
+        return network_certificate(
+            cells=decision.bound.problem.cells,
+            room=decision.bound.room,
+            price_micro_per_kwh=prices.exact,
+            shadow_price=prices.shadow_price,
+            curtailment_price_micro_per_kwh=curtailment_price,
+            loss_wh=decision.loss_wh,
+            welfare=welfare,
+        )
+    return plain_certificate(
+        is_sell=terms.book.is_sell,
+        limit_micro_per_kwh=terms.book.limit_micro_per_kwh,
+        quantity_wh=decision.tradable_wh,
+        price_micro_per_kwh=floor_to_tick(prices.exact),
+        loss_wh=decision.loss_wh,
+        curtailment_cost_nano=curtailment_price * int(decision.outcome.curtailed_wh.sum()),
+        welfare=welfare,
+    )
+
+
+def _rent(decision: Decision, terms: Terms, price: IntArray, uniform: int) -> int:
+    """Paid by buyers and the supplier less received by sellers and the supplier."""
+    accepted, is_sell = decision.outcome.accepted_wh, terms.book.is_sell
+    members = exact_sum_of_products(np.where(is_sell, -accepted, accepted), price)
+    return members + uniform * (decision.outcome.supplier_export_wh - decision.outcome.supplier_import_wh)
+
+
+def _binding(decision: Decision, prices: _Prices, feeder: Feeder) -> tuple[Binding, ...]:
+    """Rows with a shadow price, each limit once; in a red interval the limits that are passed, without a price."""
+    if decision.bound is None:
+        passed = () if decision.judged is None else decision.judged.violations
+        return tuple(_bound_at(violation, violation.value, shadow_price=0.0) for violation in passed)
+    shadow: dict[tuple[LimitKind, int], float] = {}
+    owners: dict[tuple[LimitKind, int], Violation] = {}
+    for owner, price in zip(decision.bound.owners, prices.shadow_price.tolist(), strict=True):
+        if price > 0.0:
+            owners[owner.kind, owner.element] = owner
+            shadow[owner.kind, owner.element] = shadow.get((owner.kind, owner.element), 0.0) + price
+    rows = feeder.limits.linearise(decision.bound.point, tuple(owners.values()))
+    return tuple(
+        _bound_at(owner, abs(row.value), shadow_price=shadow[key])
+        for (key, owner), row in zip(owners.items(), rows, strict=True)
+    )
+
+
+def _bound_at(violation: Violation, value: float, *, shadow_price: float) -> Binding:
+    return Binding(
+        kind=violation.kind,
+        element=violation.element,
+        name=violation.name,
+        limit=violation.limit,
+        value=value,
+        shadow_price=shadow_price,
+    )
+
+
+def _optimiser() -> str:
+    return f"Pyomo {_version('pyomo')} with HiGHS {_version('highspy')}"
+
+
+@cache
+def _version(distribution: str) -> str:
+    return metadata.version(distribution)

@@ -1,0 +1,184 @@
+"""What a clearing publishes: the outcome of every order, and the document that explains and proves it."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from grid.limits import LimitKind, OperatingPoint
+from matching.auction import PriceInterval
+from matching.book import IntArray, OrderBook
+from matching.certificate import Certificate
+from matching.orders import Trade
+from matching.rules import MarketRules
+
+SIGNIFICANT_DIGITS = 10
+
+
+class Status(StrEnum):
+    """Traffic light of an interval.
+
+    GREEN  with everything firm and curtailable flowing the limits are kept, and nothing was curtailed; flexible orders
+           may have been limited by the network (then `binding` says where)
+    AMBER  the limits are kept by accepted flexible energy or by curtailment
+    RED    the limits cannot be kept: no flexible order was accepted, curtailment did what it could
+    """
+
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """A limit at which the result rests, or one it passes (red).
+
+    limit, value  p.u. or percent; shadow_price: nano-units of welfare per p.u. or per percent of more room
+    """
+
+    kind: LimitKind
+    element: int
+    name: str
+    limit: float
+    value: float
+    shadow_price: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clearing:
+    """The published result of one book.
+
+    accepted_wh, curtailed_wh, price_micro_per_kwh, amount_nano  [n_order] in book order; an order's price is
+                     meaningful where something was accepted
+    clearing_price   None where nothing was accepted; prices is the interval it was taken from
+    congestion_rent  paid by buyers less received by sellers, the supplier included on both sides
+    point            state of the network as the judge saw it; None without a network or where no state exists
+    seconds          measured, and the only part that differs between two runs
+    """
+
+    book: OrderBook
+    rules: MarketRules
+    interval_minutes: int
+    status: Status
+    accepted_wh: IntArray
+    curtailed_wh: IntArray
+    price_micro_per_kwh: IntArray
+    amount_nano: IntArray
+    clearing_price_micro_per_kwh: int | None
+    prices: PriceInterval | None
+    traded_wh: int
+    supplier_import_wh: int
+    supplier_export_wh: int
+    loss_wh: int
+    welfare_nano: int
+    congestion_rent_nano: int
+    binding: tuple[Binding, ...]
+    point: OperatingPoint | None
+    iterations: int
+    certificate: Certificate
+    solver: str
+    power_flow: str | None
+    checked_by: str | None
+    seconds: Mapping[str, float]
+
+    def trades(self) -> tuple[Trade, ...]:
+        """Outcome of every order, in book order."""
+        return tuple(self._trades())
+
+    def document(self) -> dict[str, object]:
+        """Everything but the trades, ready for JSON; deterministic but for the key `seconds`."""
+        return {**self._outcome_document(), **self._proof_document(), "seconds": dict(self.seconds)}
+
+    def digest(self) -> str:
+        """SHA-256 (hex) over the document without `seconds` and all trades in the order of their ids."""
+        document = self.document()
+        del document["seconds"]
+        hasher = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode())
+        for trade in sorted(self._trades(), key=lambda trade: trade.order_id.encode()):
+            price = "" if trade.price_micro_per_kwh is None else trade.price_micro_per_kwh
+            line = f"{trade.order_id}\t{trade.accepted_wh}\t{trade.curtailed_wh}\t{price}\t{trade.amount_nano}\n"
+            hasher.update(line.encode())
+        return hasher.hexdigest()
+
+    def _trades(self) -> Iterator[Trade]:
+        columns = (self.accepted_wh, self.curtailed_wh, self.price_micro_per_kwh, self.amount_nano)
+        rows = zip(self.book.order_ids.tolist(), *(column.tolist() for column in columns), strict=True)
+        for order_id, accepted, curtailed, price, amount in rows:
+            yield Trade(
+                order_id=order_id.decode(),
+                accepted_wh=accepted,
+                curtailed_wh=curtailed,
+                price_micro_per_kwh=price if accepted else None,
+                amount_nano=amount,
+            )
+
+    def _outcome_document(self) -> dict[str, object]:
+        interval = self.prices
+        return {
+            "mechanism": self.rules.mechanism,
+            "status": self.status.value,
+            "interval_minutes": self.interval_minutes,
+            "orders": len(self.book),
+            "book_digest": self.book.digest(),
+            "clearing_price_micro_per_kwh": self.clearing_price_micro_per_kwh,
+            "supporting_prices_micro_per_kwh": None
+            if interval is None
+            else [_rounded(interval.lower_micro_per_kwh), _rounded(interval.upper_micro_per_kwh)],
+            "traded_wh": self.traded_wh,
+            "supplier_import_wh": self.supplier_import_wh,
+            "supplier_export_wh": self.supplier_export_wh,
+            "curtailed_wh": int(self.curtailed_wh.sum()),
+            "loss_wh": self.loss_wh,
+            "welfare_nano": self.welfare_nano,
+            "congestion_rent_nano": self.congestion_rent_nano,
+        }
+
+    def _proof_document(self) -> dict[str, object]:
+        return {
+            "binding": [_binding_document(binding) for binding in self.binding],
+            "ac": None if self.point is None else _ac_document(self.point, self.iterations),
+            "certificate": {
+                "price_micro_per_kwh": _rounded(self.certificate.price_micro_per_kwh),
+                "dual_welfare_nano": self.certificate.dual_welfare_nano,
+                "gap_relative": _rounded(self.certificate.gap_relative),
+            },
+            "rules": {
+                "k": self.rules.k,
+                "losses": self.rules.losses,
+                "supplier_bids": self.rules.supplier_bids,
+                "supplier_price_micro_per_kwh": self.rules.supplier_price_micro_per_kwh,
+                "feed_in_price_micro_per_kwh": self.rules.feed_in_price_micro_per_kwh,
+                "thin_book_price": self.rules.thin_book_price,
+                "tie_seed": self.rules.tie_seed,
+            },
+            "solver": self.solver,
+            "power_flow": self.power_flow,
+            "checked_by": self.checked_by,
+        }
+
+
+def _binding_document(binding: Binding) -> dict[str, object]:
+    return {
+        "kind": binding.kind.value,
+        "element": binding.element,
+        "name": binding.name,
+        "limit": binding.limit,
+        "value": round(binding.value, 8),
+        "shadow_price": _rounded(binding.shadow_price),
+    }
+
+
+def _ac_document(point: OperatingPoint, iterations: int) -> dict[str, object]:
+    return {
+        "min_vm_pu": round(float(point.vm_pu.min()), 8),
+        "max_vm_pu": round(float(point.vm_pu.max()), 8),
+        "max_line_loading_percent": round(float(point.line_loading_percent.max(initial=0.0)), 6),
+        "max_trafo_loading_percent": round(float(point.trafo_loading_percent.max(initial=0.0)), 6),
+        "iterations": iterations,
+    }
+
+
+def _rounded(value: float) -> float:
+    """Ten significant digits: what differs between machines is beyond them."""
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")

@@ -1,0 +1,80 @@
+"""What a community decides about its market."""
+
+from dataclasses import dataclass
+
+from matching.auction import Supplier
+from matching.book import OrderBook
+from matching.orders import PRICE_TICK_MICRO_PER_KWH
+from matching.rationing import TieKeys
+
+MECHANISMS = ("k_double_auction",)
+LOSSES = ("grid", "market")
+INTERVAL_MINUTES = (5, 15, 30, 60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketRules:
+    """Rules of one clearing. Prices in micro-units per kWh, on the tick. Raises ValueError for rules that contradict.
+
+    k                 where in the interval of supporting prices the price lies: 0 favours buyers, 1 favours sellers
+    supplier_price, feed_in_price  what members pay and get outside; the latter is what curtailing costs
+    supplier_bids     the supplier joins the auction at these prices, without bound
+    tie_seed          keys the hash that decides who gets an indivisible Wh
+    thin_book_price   a thin book is priced in the middle of the two outside prices
+    losses            "grid": the grid operator's; "market": bought in the auction
+    """
+
+    tie_seed: str
+    mechanism: str = "k_double_auction"
+    k: float = 0.5
+    supplier_price_micro_per_kwh: int | None = None
+    feed_in_price_micro_per_kwh: int | None = None
+    supplier_bids: bool = False
+    thin_book_price: bool = False
+    losses: str = "grid"
+
+    def __post_init__(self) -> None:
+        if self.mechanism not in MECHANISMS:
+            raise ValueError(f"mechanism {self.mechanism!r} does not exist; choose from {', '.join(MECHANISMS)}")
+        if self.losses not in LOSSES:
+            raise ValueError(f"losses must be one of {', '.join(LOSSES)}, not {self.losses!r}")
+        if not 0.0 <= self.k <= 1.0:
+            raise ValueError(f"k must lie between 0 and 1, not {self.k}")
+        self._check_outside_prices()
+
+    def _check_outside_prices(self) -> None:
+        supplier, feed_in = self.supplier_price_micro_per_kwh, self.feed_in_price_micro_per_kwh
+        for name, price in (("supplier", supplier), ("feed-in", feed_in)):
+            if price is not None and price % PRICE_TICK_MICRO_PER_KWH:
+                raise ValueError(
+                    f"the {name} price {price} is off the tick; give a multiple of {PRICE_TICK_MICRO_PER_KWH}"
+                )
+        if supplier is not None and feed_in is not None and feed_in > supplier:
+            raise ValueError(f"the feed-in price {feed_in} must not be above the supplier price {supplier}")
+        if self.thin_book_price and (supplier is None or feed_in is None):
+            raise ValueError("the thin-book price needs a supplier price and a feed-in price")
+
+    @property
+    def supplier(self) -> Supplier:
+        """The supplier as it takes part in the auction."""
+        if not self.supplier_bids:
+            return Supplier()
+        return Supplier(
+            sells_at_micro_per_kwh=self.supplier_price_micro_per_kwh,
+            buys_at_micro_per_kwh=self.feed_in_price_micro_per_kwh,
+        )
+
+    @property
+    def curtailment_price_micro_per_kwh(self) -> int:
+        """Cost of curtailing in the objective: the feed-in price; never negative, so that only need curtails."""
+        return max(0, self.feed_in_price_micro_per_kwh or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Terms:
+    """What one clearing is about: the book, the rules, the interval's length, and who gets an indivisible Wh."""
+
+    book: OrderBook
+    rules: MarketRules
+    interval_minutes: int
+    tie_keys: TieKeys
