@@ -18,8 +18,7 @@ from scipy import sparse
 from grid.arrays import BranchArrays, IntArray, NetworkArrays
 from grid.feeder import NetworkError, bus_names, element_name
 from grid.limits import FloatArray
-
-INJECTION_TABLES = ("load", "sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen")
+from grid.soundness import INJECTION_TABLES
 
 
 def without_injections(net: pandapowerNet) -> pandapowerNet:

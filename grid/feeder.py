@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grid.layout import fit_to_canvas, tree_layout
+from grid.layout import above_their_partner, fit_to_canvas, tree_layout
 from grid.limits import FloatArray
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def drawing(net: "pandapowerNet") -> dict[str, Any]:
 
     `{"buses": [{"id", "name", "x", "y", "vn_kv"}], "lines": [{"id", "name", "from", "to"}], "trafos": [{"id", "name",
     "hv", "lv"}]}`. x grows to the right and y downwards, both within 0..1000, ready for SVG. The positions are those of
-    the bus table where it has one for every bus, otherwise a tree that grows from the external grid.
+    the bus table where it has one for every bus, otherwise a tree that grows from the external grid. A bus that has
+    nothing but transformers is put above its lower winding: what tables give for it often hides another bus.
     """
     buses = [int(bus) for bus in sorted(net.bus.index[net.bus.in_service.astype(bool)])]
     shown = set(buses)
@@ -73,6 +74,11 @@ def drawing(net: "pandapowerNet") -> dict[str, Any]:
         edges = [(start, end) for _, _, start, end in (*lines, *trafos)] + _closed_bus_switches(net, shown)
         roots = [int(bus) for bus in net.ext_grid.bus[net.ext_grid.in_service.astype(bool)]]
         places = tree_layout(buses, edges, roots)
+    else:
+        at = {bus: position for position, bus in enumerate(buses)}
+        with_lines = {bus for _, _, *ends in lines for bus in ends}
+        pairs = [(at[hv], at[lv]) for _, _, hv, lv in trafos if hv not in with_lines]
+        places = above_their_partner(places, pairs)
     names = bus_names(net)
     return {
         "buses": [

@@ -32,8 +32,17 @@ def tree_layout(buses: Sequence[int], edges: Sequence[tuple[int, int]], roots: S
     return np.array([[depth[bus], height[bus]] for bus in buses], dtype=np.float64)
 
 
+def above_their_partner(places: FloatArray, pairs: Sequence[tuple[int, int]]) -> FloatArray:
+    """The same positions with the first of each pair put a little above (smaller y) the second."""
+    moved = places.copy()
+    rise = (places[:, 1].max() - places[:, 1].min()) * 0.06
+    for one, partner in pairs:
+        moved[one] = places[partner] - (0.0, rise)
+    return moved
+
+
 def fit_to_canvas(places: FloatArray) -> FloatArray:
-    """Shift and scale into 0..1000, keeping proportions where both directions matter and stretching flat pictures."""
+    """Shift and scale each direction into 0..1000; a picture flatter than 1 to 3 stays flat."""
     low = places.min(axis=0)
     span = places.max(axis=0) - low
     span[span == 0.0] = 1.0

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
     from pandas import DataFrame
 
+# Constant power at a bus: ignored, because the injections handed in are everything.
+INJECTION_TABLES = ("load", "sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen")
 UNSUPPORTED_TABLES: Mapping[str, str] = {
     "gen": "is a voltage-controlled generator: model it as an injection at its bus",
     "trafo3w": "is a three-winding transformer: model it as two-winding transformers",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid.feeder import NetworkError
-from grid.soundness import require_sound
+from grid.soundness import INJECTION_TABLES, require_sound
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
@@ -24,6 +24,10 @@ LOW_VOLTAGE_CODES = tuple(
     for scenario in (0, 1, 2)
     for switches in ("sw", "no_sw")
 )
+
+
+TABLES_READ = ("bus", "line", "trafo", "ext_grid", "switch", *INJECTION_TABLES)
+NAMED = {"name", "in_service"}
 
 
 class SourceKind(StrEnum):
@@ -56,7 +60,7 @@ def parse_source(spec: str) -> Source:
     if colon and kind == "transformer":
         return Source(kind=SourceKind.TRANSFORMER, value=value)
     path = Path(spec).expanduser()
-    if path.is_dir():
+    if spec and path.is_dir():
         return Source(kind=SourceKind.TABLES, value=str(path))
     if path.is_file():
         return Source(kind=SourceKind.FILE, value=str(path))
@@ -99,7 +103,7 @@ def _simbench(code: str) -> "pandapowerNet":
 
 def _pandapower_file(name: str) -> "pandapowerNet":
     import pandapower
-    from pandapower.auxiliary import pandapowerNet
+    from pandas import DataFrame
 
     path = Path(name)
     remedy = "write it with pandapower.to_json"
@@ -112,10 +116,12 @@ def _pandapower_file(name: str) -> "pandapowerNet":
         raise NetworkError(f"{path} is JSON but no pandapower network: {remedy}")
     try:
         net = pandapower.from_json(str(path))
-    except (ArithmeticError, AttributeError, ImportError, LookupError, TypeError, UserWarning, ValueError) as failure:
+    except Exception as failure:  # a damaged file makes it raise anything
         raise NetworkError(f"{path} is a damaged pandapower network ({failure}): {remedy}") from failure
-    if not isinstance(net, pandapowerNet):
-        raise NetworkError(f"{path} is no pandapower network: {remedy}")
+    broken = [table for table in TABLES_READ if not isinstance(net.get(table), DataFrame)]
+    broken += [table for table in TABLES_READ[:4] if table not in broken and not set(net[table].columns) >= NAMED]
+    if broken:
+        raise NetworkError(f"{path} is a damaged pandapower network (table {broken[0]}): {remedy}")
     return net
 
 
