@@ -138,10 +138,7 @@ class Outbox:
             for stored in self._store.unfinished():
                 receipt = self._mined(stored)
                 if receipt is None:
-                    raise NonceConflictError(
-                        f"{stored.business_id}: nonce {stored.nonce} of {self.address} was used by another "
-                        "transaction; only this program may use the key"
-                    )
+                    raise self._conflict(stored)
                 self._finish(stored, receipt)
             return [stored.business_id for stored in missing]
 
@@ -188,7 +185,7 @@ class Outbox:
             if receipt is not None:
                 return receipt
             if self.w3.eth.get_transaction_count(self.address) > stored.nonce and self._mined(stored) is None:
-                raise NonceConflictError(f"nonce {stored.nonce} of {self.address} was used by another transaction")
+                raise self._conflict(stored)
             if time.monotonic() > deadline:
                 raise NotMinedInTimeError(f"{stored.business_id} is not mined after {self._policy.patience_s:.0f} s")
             time.sleep(self._policy.poll_s)
@@ -204,6 +201,12 @@ class Outbox:
                 raise NonceConflictError(
                     f"{stored.business_id} was refused by the chain: {refusal.message}"
                 ) from refusal
+
+    def _conflict(self, stored: StoredTransaction) -> NonceConflictError:
+        return NonceConflictError(
+            f"{stored.business_id}: nonce {stored.nonce} of {self.address} was used by another transaction; "
+            "only this program may use the key"
+        )
 
     def _finish(self, stored: StoredTransaction, receipt: TxReceipt) -> None:
         confirmations = self._policy.confirmations

@@ -1,9 +1,12 @@
 """The embedded chain for other processes: JSON-RPC over HTTP/1.1, POST to any path."""
 
 import json
+import socket
 import threading
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from contracts.embedded import ChainStoppedError, EmbeddedChain
 from contracts.rpc import dispatch, parse_error
@@ -14,8 +17,26 @@ IDLE_CONNECTION_S = 60
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    block_on_close = False  # idle connections must not delay the end; the chain itself closes behind its lock
+    block_on_close = False
     chain: EmbeddedChain
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.connections: set[socket.socket] = set()
+        super().__init__(address, _Requests)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (socketserver's signature)
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 (socketserver's signature)
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep open between requests."""
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Requests(BaseHTTPRequestHandler):
@@ -60,7 +81,7 @@ class RpcServer:
     """
 
     def __init__(self, chain: EmbeddedChain, host: str, port: int) -> None:
-        self._server = _Server((host, port), _Requests)
+        self._server = _Server((host, port))
         self._server.chain = chain
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         self._thread.start()
@@ -72,5 +93,6 @@ class RpcServer:
 
     def close(self) -> None:
         self._server.shutdown()
+        self._server.hang_up()
         self._server.server_close()
         self._thread.join()
