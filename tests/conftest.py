@@ -42,7 +42,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def is_available(need: str) -> bool:
-    """Whether a program, a shared library (`libNAME`) or a path below the project (`a/b`) is on this machine."""
+    """Whether there is a program, a shared library (`libNAME`), a path of the project (`a/b`), or the rights of `root`."""
+    if need == "root":
+        return os.geteuid() == 0
     if "/" in need:
         return (ROOT / need).exists()
     if need.startswith("lib"):
