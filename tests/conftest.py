@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def is_available(need: str) -> bool:
-    """Whether there is a program, a shared library (`libNAME`), a path of the project (`a/b`), or the rights of `root`."""
+    """Whether there is a program, a shared library (`libNAME`), a path of the project (`a/b`), or `root`."""
     if need == "root":
         return os.geteuid() == 0
     if "/" in need:
