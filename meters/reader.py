@@ -1,6 +1,6 @@
 """One meter on a bus: from a profile to a reading."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from meters.answer import Answer, DeviceRefusedError
@@ -51,6 +51,10 @@ class MeterReader:
     def forget_identity(self) -> None:
         """Find the SunSpec models again and compare who answers, before the next reading."""
         self._known = self.profile.sunspec is None
+
+    def accept_identity(self) -> None:
+        """Whoever answers now is taken for granted from here on."""
+        self._identity_changed = False
 
     async def _discover(self) -> None:
         assert self.profile.sunspec is not None
@@ -136,6 +140,7 @@ class MeterReader:
             energy=energy,
             findings=findings,
             identity=self._identity,
+            identity_changed=self._identity_changed,
         )
 
     def _derived(self, values: Mapping[str, Number | None]) -> dict[str, tuple[str, ...]]:
@@ -147,7 +152,7 @@ class MeterReader:
         }
 
 
-def _numbered(block: Block, answer: Answer) -> zip[tuple[int, int]]:
+def _numbered(block: Block, answer: Answer) -> Iterator[tuple[int, int]]:
     return zip(range(block.address, block.end), answer.words, strict=True)
 
 

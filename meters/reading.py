@@ -19,6 +19,7 @@ class MeterReading:
     uncertainty  half the time between the two
     findings     why `quality` is not MEASURED, in words for people
     identity     what the device says it is; empty where it says nothing
+    identity_changed  it says something else than it said at first
     """
 
     profile: str
@@ -30,6 +31,7 @@ class MeterReading:
     energy: Mapping[str, Energy]
     findings: tuple[str, ...] = ()
     identity: str = ""
+    identity_changed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,164 @@
+"""Set-points to a SunSpec inverter: written in the order that is safe, read back, and released by themselves.
+
+The limit of model 123 is a percentage of WMax, so the percentage goes first, then how long it may hold without being
+refreshed, and only then is it switched on. A gateway that dies refreshes nothing, and the inverter is free again.
+"""
+
+import math
+from collections.abc import Sequence
+
+from meters.bus import Bus
+from meters.sunspec import (
+    CHARGE_MAX_W,
+    CHARGE_MAX_W_SF,
+    CHARGE_PERCENT,
+    DISCHARGE_PERCENT,
+    IMMEDIATE,
+    LIMIT_ENABLE,
+    LIMIT_PERCENT,
+    LIMIT_PERCENT_SF,
+    LIMIT_REVERT_S,
+    NAMEPLATE,
+    SETTINGS,
+    STORAGE,
+    STORAGE_FREE,
+    STORAGE_LIMIT_BOTH,
+    STORAGE_MODE,
+    STORAGE_PERCENT_SF,
+    STORAGE_REVERT_S,
+    W_MAX,
+    W_MAX_SF,
+    W_RTG,
+    W_RTG_SF,
+    FoundModel,
+    find,
+    signed,
+    walk,
+)
+
+REVERT_S_MAX = 0xFFFE
+NOT_IMPLEMENTED = 0xFFFF
+
+
+class ControlError(Exception):
+    """A device that cannot do what it is told, or does not; the message names bus, unit and what it showed."""
+
+
+class SunSpecControl:
+    """The controls of one inverter. Raises BusError, SunSpecError or ControlError from every method."""
+
+    def __init__(self, bus: Bus, device_id: int) -> None:
+        self._bus = bus
+        self._device_id = device_id
+        self._models: Sequence[FoundModel] = ()
+
+    async def limit_generation(self, limit_w: int | None, *, revert_s: int) -> float | None:
+        """Let the inverter feed in at most `limit_w`, for at most `revert_s` without a refresh; None releases it.
+
+        Returns the limit it then holds, W: the nearest it can express that is not above `limit_w`.
+        """
+        if limit_w is None and not await self._has(IMMEDIATE):
+            return None
+        controls = await self._model(IMMEDIATE)
+        if limit_w is None:
+            await self._write(controls, LIMIT_ENABLE, [0])
+            await self._confirm(controls, {LIMIT_ENABLE: 0})
+            return None
+        rated_w = await self._rated_w()
+        factor = await self._scale(controls, LIMIT_PERCENT_SF)
+        # Rounded down: what a limit allows is never more than what was accepted.
+        raw = math.floor(min(limit_w / rated_w, 1.0) * 100 / factor + 1e-9)
+        await self._write(controls, LIMIT_PERCENT, [raw])
+        reverting = await self._write_reversion(controls, LIMIT_REVERT_S, revert_s)
+        await self._write(controls, LIMIT_ENABLE, [1])
+        await self._confirm(controls, {LIMIT_PERCENT: raw, **reverting, LIMIT_ENABLE: 1})
+        return raw * factor / 100 * rated_w
+
+    async def set_battery(self, power_w: int | None, *, revert_s: int) -> float | None:
+        """Let the battery charge (+) or discharge (-) with `power_w`; None leaves it to the inverter.
+
+        Returns the power it is then held at, W. Model 124 knows a window [-OutWRte, InWRte] percent of WChaMax: a
+        window of one point is a set-point.
+        """
+        if power_w is None and not await self._has(STORAGE):
+            return None
+        storage = await self._model(STORAGE)
+        if power_w is None:
+            await self._write(storage, STORAGE_MODE, [STORAGE_FREE])
+            await self._confirm(storage, {STORAGE_MODE: STORAGE_FREE})
+            return None
+        rated_w = await self._watts(storage, CHARGE_MAX_W, CHARGE_MAX_W_SF)
+        factor = await self._scale(storage, STORAGE_PERCENT_SF)
+        raw = round(max(-1.0, min(power_w / rated_w, 1.0)) * 100 / factor)
+        window = [-raw & 0xFFFF, raw & 0xFFFF]
+        await self._write(storage, DISCHARGE_PERCENT, window)
+        reverting = await self._write_reversion(storage, STORAGE_REVERT_S, revert_s)
+        await self._write(storage, STORAGE_MODE, [STORAGE_LIMIT_BOTH])
+        wanted = {DISCHARGE_PERCENT: window[0], CHARGE_PERCENT: window[1], STORAGE_MODE: STORAGE_LIMIT_BOTH}
+        await self._confirm(storage, {**wanted, **reverting})
+        return raw * factor / 100 * rated_w
+
+    def forget(self) -> None:
+        """Find the models again before the next command: the device was silent and may be another one."""
+        self._models = ()
+
+    async def _has(self, number: int) -> bool:
+        if not self._models:
+            self._models = await walk(self._read)
+        return find(self._models, number) is not None
+
+    async def _model(self, number: int) -> FoundModel:
+        await self._has(number)
+        model = find(self._models, number)
+        if model is None:
+            raise ControlError(f"{self._where} has no SunSpec model {number} and cannot be told this")
+        return model
+
+    @property
+    def _where(self) -> str:
+        return f"{self._bus.address} unit {self._device_id}"
+
+    async def _rated_w(self) -> float:
+        """WMax, what percentages refer to; the nameplate's rating where the device has no settings."""
+        for number, offset, factor in ((SETTINGS, W_MAX, W_MAX_SF), (NAMEPLATE, W_RTG, W_RTG_SF)):
+            model = find(self._models, number)
+            if model is not None:
+                return await self._watts(model, offset, factor)
+        raise ControlError(f"{self._where} does not say its rated power (SunSpec model 121 or 120)")
+
+    async def _watts(self, model: FoundModel, offset: int, factor_offset: int) -> float:
+        (raw,) = await self._read(model.address + offset, 1)
+        watts = raw * await self._scale(model, factor_offset)
+        if raw in {0, NOT_IMPLEMENTED}:
+            raise ControlError(f"{self._where} shows no rated power in SunSpec model {model.number}")
+        return watts
+
+    async def _scale(self, model: FoundModel, offset: int) -> float:
+        (word,) = await self._read(model.address + offset, 1)
+        factor = signed(word)
+        return 10.0**factor if -10 <= factor <= 10 else 1.0
+
+    async def _read(self, address: int, count: int) -> Sequence[int]:
+        return (await self._bus.read(self._device_id, 3, address, count, insist=True)).words
+
+    async def _write(self, model: FoundModel, offset: int, words: Sequence[int]) -> None:
+        await self._bus.write(self._device_id, model.address + offset, words)
+
+    async def _write_reversion(self, model: FoundModel, offset: int, revert_s: int) -> dict[int, int]:
+        """Write the reversion time, an optional point; returns what must read back, nothing if the device has none."""
+        (word,) = await self._read(model.address + offset, 1)
+        if word == NOT_IMPLEMENTED:
+            return {}
+        word = min(revert_s, REVERT_S_MAX)
+        await self._write(model, offset, [word])
+        return {offset: word}
+
+    async def _confirm(self, model: FoundModel, wanted: dict[int, int]) -> None:
+        first, last = min(wanted), max(wanted)
+        words = await self._read(model.address + first, last - first + 1)
+        wrong = {offset: words[offset - first] for offset, word in wanted.items() if words[offset - first] != word}
+        if wrong:
+            raise ControlError(
+                f"{self._where}: written to SunSpec model {model.number}, but point "
+                + ", ".join(f"{offset} reads {word} instead of {wanted[offset]}" for offset, word in wrong.items())
+            )

@@ -1,0 +1,228 @@
+"""What a gateway is told in `gateway.toml`, checked before anything is done with it."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from meters.address import AddressError, BusAddress
+from meters.interval import MARKET_TIME_UNITS_MINUTES
+from meters.profile import Profile, ProfileError, load_profile
+
+DEVICE_ID_MAX = 255
+"""Modbus TCP devices may answer at 0 and 248 to 255 too; serial ones only at 1 to 247."""
+
+
+class ConfigError(Exception):
+    """A configuration with mistakes: `problems` has one line each, naming file and key and saying what to do."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlConfig:
+    """A SunSpec inverter that obeys set-points of its meter's device."""
+
+    address: str
+    device_id: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterConfig:
+    """One meter.
+
+    device            the name the platform knows it by, e.g. D017
+    address           tcp://HOST:PORT, rtu:///dev/ttyUSB0?baud=9600, rtutcp://HOST:PORT or tls://HOST:802?ca=FILE
+    connection_w      rating of the connection in W (3 x 63 A by default): more energy than that is an error
+    allow_unverified  read a meter whose profile is not verified; its readings are marked suspect
+    """
+
+    device: str
+    profile: str
+    address: str
+    device_id: int = 1
+    connection_w: float = 43_500
+    allow_unverified: bool = False
+    control: ControlConfig | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayConfig:
+    """A gateway: where it keeps its state, whom it delivers to, and its meters.
+
+    poll_s     seconds between reads inside an interval; every boundary is read besides
+    timeout_s  how long a device may take to answer
+    keep_days  how long acknowledged readings stay in the outbox
+    """
+
+    name: str
+    state_dir: Path
+    server: str = ""
+    interval_minutes: int = 15
+    poll_s: float = 60.0
+    timeout_s: float = 0.5
+    keep_days: int = 60
+    meters: tuple[MeterConfig, ...] = ()
+
+    @classmethod
+    def load(cls, path: Path) -> "GatewayConfig":
+        """Read and check a file. Raises ConfigError with everything that is wrong with it."""
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError((f"{path}: {error.strerror}",)) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError((f"{path}: {error}",)) from error
+        reader = _Reader(path)
+        config = reader.config(document)
+        problems = (*reader.problems, *(() if reader.problems else check(config, where=str(path))))
+        if problems:
+            raise ConfigError(problems)
+        return config
+
+
+class _Reader:
+    """Reads tables and collects what is wrong instead of stopping at the first mistake."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.problems: list[str] = []
+
+    def config(self, document: Mapping[str, Any]) -> GatewayConfig:
+        self._known(document, {"gateway", "meter"}, "")
+        table = document.get("gateway", {})
+        meters = document.get("meter", [])
+        if not isinstance(table, dict) or not isinstance(meters, list):
+            self._problem("", "use one [gateway] table and one [[meter]] table for each meter")
+            table, meters = {}, []
+        values = self._values(table, GatewayConfig, "gateway", rename={"state": "state_dir"}, tables={"meters"})
+        state = Path(str(values.pop("state_dir", ".")))
+        return GatewayConfig(
+            **{"name": "", **values},
+            state_dir=state if state.is_absolute() else self._path.parent / state,
+            meters=tuple(self._meter(meter, f"meter {number}") for number, meter in enumerate(meters, 1)),
+        )
+
+    def _meter(self, table: Mapping[str, Any], where: str) -> MeterConfig:
+        values = self._values(table, MeterConfig, where, tables={"control"})
+        control = table.get("control")
+        if control is not None:
+            values["control"] = ControlConfig(
+                **{"address": "", **self._values(control, ControlConfig, f"{where}, control")}
+            )
+        return MeterConfig(**{"device": "", "profile": "", "address": "", **values})
+
+    def _values(
+        self,
+        table: Mapping[str, Any],
+        kind: type,
+        where: str,
+        *,
+        rename: Mapping[str, str] | None = None,
+        tables: set[str] | None = None,
+    ) -> dict[str, Any]:
+        """The table's plain values under the dataclass's names, each of the type its field has."""
+        names = rename or {}
+        backwards = {new: old for old, new in names.items()}
+        wanted = {field.name: field for field in fields(kind) if field.name not in (tables or set())}
+        self._known(table, {backwards.get(name, name) for name in wanted} | (tables or set()), where)
+        values: dict[str, Any] = {}
+        for name, field in wanted.items():
+            key = backwards.get(name, name)
+            if key not in table:
+                if field.default is field.default_factory:
+                    self._problem(where, f"{key} is missing")
+                continue
+            value = table[key]
+            accepted = _ACCEPTED[str(getattr(field.type, "__name__", field.type))]
+            if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
+                self._problem(where, f"{key} = {value!r} should be {_NAMES[accepted]}")
+            else:
+                values[name] = value
+        return values
+
+    def _known(self, table: Mapping[str, Any], keys: set[str], where: str) -> None:
+        for key in table:
+            if key not in keys:
+                self._problem(where, f"unknown key {key!r}; known are {', '.join(sorted(keys))}")
+
+    def _problem(self, where: str, what: str) -> None:
+        place = f"{self._path}, {where}" if where else str(self._path)
+        self.problems.append(f"{place}: {what}")
+
+
+_ACCEPTED: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "Path": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+}
+_NAMES = {(str,): "text in quotes", (int,): "a whole number", (int, float): "a number", (bool,): "true or false"}
+
+
+def check(config: GatewayConfig, *, where: str = "configuration") -> tuple[str, ...]:
+    """Everything that is wrong with a configuration, one line each; () if nothing is."""
+    problems = []
+    if not config.name:
+        problems.append(f"{where}, gateway: name is empty")
+    if config.interval_minutes not in MARKET_TIME_UNITS_MINUTES:
+        allowed = ", ".join(str(minutes) for minutes in MARKET_TIME_UNITS_MINUTES)
+        problems.append(f"{where}, gateway: interval_minutes = {config.interval_minutes} is none of {allowed}")
+    if config.server and not config.server.startswith(("http://", "https://")):
+        problems.append(f"{where}, gateway: server = {config.server!r} should start with https://")
+    for name, value in (("poll_s", config.poll_s), ("timeout_s", config.timeout_s), ("keep_days", config.keep_days)):
+        if value <= 0:
+            problems.append(f"{where}, gateway: {name} = {value} should be above 0")
+    for number, meter in enumerate(config.meters, 1):
+        problems += [f"{where}, meter {number}: {problem}" for problem in _meter_problems(meter)]
+    return (*problems, *(f"{where}: {problem}" for problem in _doubles(config)))
+
+
+def _meter_problems(meter: MeterConfig) -> list[str]:
+    problems = []
+    if not meter.device:
+        problems.append("device is empty: give the name the platform knows this meter by")
+    try:
+        problems += _profile_problems(meter, load_profile(meter.profile))
+    except ProfileError as error:
+        problems.append(str(error))
+    problems += _place_problems(meter.address, meter.device_id)
+    if meter.control is not None:
+        problems += [f"control: {line}" for line in _place_problems(meter.control.address, meter.control.device_id)]
+    if meter.connection_w <= 0:
+        problems.append(f"connection_w = {meter.connection_w} should be above 0")
+    return problems
+
+
+def _profile_problems(meter: MeterConfig, profile: Profile) -> list[str]:
+    if profile.verified or meter.allow_unverified:
+        return []
+    remedy = "allow_unverified = true reads it all the same and marks every reading suspect"
+    return [f"profile {profile.name} is not verified ({'; '.join(profile.problems)}): it may not settle; {remedy}"]
+
+
+def _place_problems(address: str, device_id: int) -> list[str]:
+    problems = []
+    try:
+        BusAddress.parse(address)
+    except AddressError as error:
+        problems.append(str(error))
+    if not 0 <= device_id <= DEVICE_ID_MAX:
+        problems.append(f"device_id = {device_id} is not in 0..{DEVICE_ID_MAX}")
+    return problems
+
+
+def _doubles(config: GatewayConfig) -> list[str]:
+    problems = []
+    seen: dict[object, str] = {}
+    for meter in config.meters:
+        for what in (meter.device, (meter.address, meter.device_id)):
+            if what in seen:
+                name = what if isinstance(what, str) else f"{what[0]} device_id {what[1]}"
+                problems.append(f"two meters are {name}")
+            seen[what] = meter.device
+    return problems
