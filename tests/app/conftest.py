@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
+from app.auth_pages import limiter
+from app.config import Settings
+from app.factory import create_app
 from app.storage.database import connect_database, open_database
-from tests.app.neighbourhood import found_community
+from tests.app.neighbourhood import NOON_S, StandingClock, found_community
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +75,30 @@ def community(engine: Engine) -> Engine:
     """The neighbourhood of two households, on SQLite."""
     found_community(engine)
     return engine
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Local settings with the database and keys below the test's own directory."""
+    return Settings.load(None, {"COMMONWATT_STATE": str(tmp_path), "COMMONWATT_SECRET_KEY": "t" * 40})
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    return StandingClock(NOON_S)
+
+
+@pytest.fixture
+def web_app(community: Engine, settings: Settings, clock: StandingClock) -> Iterator[Flask]:
+    """The application over the neighbourhood; its clock stands at noon until a test moves it."""
+    limiter.enabled = False
+    app = create_app(settings, community, clock)
+    app.testing = True
+    yield app
+    limiter.enabled = True
+
+
+@pytest.fixture
+def client(web_app: Flask) -> FlaskClient:
+    """Somebody who is not signed in."""
+    return web_app.test_client()

@@ -1,8 +1,11 @@
 """A small community for tests: two households with meters, one operator, one gateway with a real key."""
 
+from datetime import UTC, datetime
+
 from eth_account import Account
 from sqlalchemy import Connection, Engine
 
+from app.auth import issue_token
 from app.storage.database import writing
 from app.storage.store.community import Community, create_community, save_chain
 from app.storage.store.devices import Device, Gateway, add_device, add_gateway
@@ -22,6 +25,16 @@ GATEWAY_KEY = bytes.fromhex("11" * 32)
 STRANGERS_KEY = bytes.fromhex("22" * 32)
 DOMAIN = SigningDomain(chain_id=7_357, verifying_contract="0x00000000000000000000000000000000000000AA")
 HOUSEHOLDS = ("anna", "bela")
+
+
+class StandingClock:
+    """A clock that a test sets."""
+
+    def __init__(self, now_s: int) -> None:
+        self.now_s = now_s
+
+    def __call__(self) -> datetime:
+        return datetime.fromtimestamp(self.now_s, UTC)
 
 
 def address_of(key: bytes) -> str:
@@ -108,3 +121,10 @@ def as_json(batch: ReadingBatch) -> dict[str, object]:
         "signature": "0x" + batch.signature.hex(),
         "readings": [[r.seq, r.start_s, r.duration_s, r.import_mwh, r.export_mwh, r.flags] for r in batch.readings],
     }
+
+
+def token_for(engine: Engine, participant_id: str, *, now_s: int = NOON_S) -> dict[str, str]:
+    """Authorization header of a household or operator."""
+    with writing(engine) as connection:
+        token, _ = issue_token(connection, participant_id, name="test", now_s=now_s)
+    return {"Authorization": f"Bearer {token}"}

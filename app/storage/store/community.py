@@ -1,6 +1,6 @@
 """The community of this database, its tariffs and its operating envelopes."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Connection, select, update
@@ -130,8 +130,12 @@ def save_envelopes(connection: Connection, envelopes: Iterable[Envelope]) -> Non
     upsert(connection, ENVELOPES, (asdict(envelope) for envelope in envelopes), replacing=columns)
 
 
-def envelopes(connection: Connection, *, start_s: int, end_s: int) -> tuple[Envelope, ...]:
-    """Envelopes of the intervals that start in [start_s, end_s), by interval and point."""
+def envelopes(
+    connection: Connection, *, start_s: int, end_s: int, points: Collection[str] | None = None
+) -> tuple[Envelope, ...]:
+    """Envelopes of intervals that start in [start_s, end_s), of all or some points, by interval and point."""
     query = select(ENVELOPES).where(ENVELOPES.c.start_s >= start_s, ENVELOPES.c.start_s < end_s)
+    if points is not None:
+        query = query.where(ENVELOPES.c.metering_point_id.in_(points))
     rows = connection.execute(query.order_by(ENVELOPES.c.start_s, ENVELOPES.c.metering_point_id)).mappings()
     return tuple(Envelope(**row) for row in rows)

@@ -130,6 +130,12 @@ def metering_point(connection: Connection, point_id: str) -> MeteringPoint | Non
     return None if row is None else MeteringPoint(**row)
 
 
+def locked_metering_point(connection: Connection, point_id: str) -> MeteringPoint | None:
+    """One metering point, held so that two transactions cannot both use what is left of its rating."""
+    row = connection.execute(select(POINTS).where(POINTS.c.id == point_id).with_for_update()).mappings().first()
+    return None if row is None else MeteringPoint(**row)
+
+
 def add_contract(connection: Connection, contract: SupplyContract) -> None:
     """Add a supply contract; the one that was open before ends where this one begins."""
     connection.execute(

@@ -20,6 +20,10 @@ class GateClosedError(InputError):
     """The book of this interval is not open: orders can neither be placed nor cancelled."""
 
 
+class NoRoundError(GateClosedError):
+    """There is no market round for this interval: its gate has not opened yet, or never will."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedOrder:
     """An order with its history. origin is agent or person; cancelled_s is None while it stands."""
@@ -37,7 +41,7 @@ def require_open_gate(connection: Connection, start_s: int) -> None:
     query = select(ROUNDS.c.state).where(ROUNDS.c.start_s == start_s).with_for_update(read=True)
     state = connection.execute(query).scalar()
     if state is None:
-        raise GateClosedError(f"interval {start_s}: there is no market round for it")
+        raise NoRoundError(f"interval {start_s}: there is no market round for it")
     if state != "open":
         raise GateClosedError(f"interval {start_s}: the gate is closed, the book is {state}")
 

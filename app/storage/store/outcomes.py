@@ -8,7 +8,7 @@ from app.agents.battery import BatteryLook
 from app.storage import tables
 from app.storage.store.bulk import insert_new
 from app.storage.store.orders import ORDERS
-from app.storage.store.rounds import TRADES
+from app.storage.store.rounds import SET_POINTS, TRADES
 from app.storage.tables import core_table
 from matching.orders import Firmness, Order, Side, Trade
 
@@ -21,23 +21,31 @@ def outcomes_of(orders: Iterable[Order], trades: Iterable[Trade]) -> tuple[tuple
     return tuple((order, by_id[order.order_id]) for order in orders)
 
 
-def curtailments_between(connection: Connection, *, start_s: int, end_s: int) -> dict[tuple[str, int], tuple[int, int]]:
-    """(permitted Wh, curtailed Wh) by metering point and interval start, where anything was curtailed."""
+def limited_offers_between(
+    connection: Connection, *, start_s: int, end_s: int
+) -> dict[tuple[str, int], tuple[int, int]]:
+    """(feed-in limit W, offered Wh) by metering point and interval start, where a point had a limit and an offer."""
     query = (
         select(
-            ORDERS.c.metering_point_id,
-            ORDERS.c.start_s,
-            func.sum(ORDERS.c.quantity_wh - TRADES.c.curtailed_wh),
-            func.sum(TRADES.c.curtailed_wh),
+            SET_POINTS.c.metering_point_id,
+            SET_POINTS.c.start_s,
+            SET_POINTS.c.generation_limit_w,
+            func.sum(ORDERS.c.quantity_wh),
         )
-        .join(TRADES, TRADES.c.order_id == ORDERS.c.order_id)
-        .where(ORDERS.c.start_s >= start_s, ORDERS.c.start_s < end_s, TRADES.c.curtailed_wh > 0)
-        .group_by(ORDERS.c.metering_point_id, ORDERS.c.start_s)
+        .join(
+            ORDERS,
+            (ORDERS.c.metering_point_id == SET_POINTS.c.metering_point_id) & (ORDERS.c.start_s == SET_POINTS.c.start_s),
+        )
+        .where(
+            SET_POINTS.c.start_s >= start_s,
+            SET_POINTS.c.start_s < end_s,
+            SET_POINTS.c.generation_limit_w.is_not(None),
+            ORDERS.c.firmness == Firmness.CURTAILABLE.value,
+            ORDERS.c.cancelled_s.is_(None),
+        )
+        .group_by(SET_POINTS.c.metering_point_id, SET_POINTS.c.start_s, SET_POINTS.c.generation_limit_w)
     )
-    return {
-        (point, start): (int(permitted), int(curtailed))
-        for point, start, permitted, curtailed in connection.execute(query)
-    }
+    return {(point, start): (limit_w, int(offered)) for point, start, limit_w, offered in connection.execute(query)}
 
 
 def battery_sales_between(connection: Connection, *, start_s: int, end_s: int) -> dict[str, int]:

@@ -48,9 +48,9 @@ def energies_of_points(
 
 
 def energy_history(
-    connection: Connection, *, start_s: int, end_s: int, minutes: int, received_by_s: int
+    connection: Connection, *, start_s: int, minutes: int, received_after_s: int, received_by_s: int
 ) -> list[tuple[str, int, int, int]]:
-    """(metering point, interval start, import Wh, export Wh) of all points, known by `received_by_s`.
+    """(metering point, interval start, import Wh, export Wh) of all points, received in (after, by].
 
     Bare tuples by point and time: this feeds forecasts, with hundreds of thousands of rows.
     """
@@ -59,7 +59,7 @@ def energy_history(
         select(*columns)
         .where(
             ENERGY.c.start_s >= start_s,
-            ENERGY.c.start_s < end_s,
+            ENERGY.c.received_s > received_after_s,
             ENERGY.c.received_s <= received_by_s,
             ENERGY.c.covered_s >= minutes * 60,
         )

@@ -225,6 +225,13 @@ def allocations_between(
     return tuple(StoredAllocation(metering_point=row["metering_point_id"], **_rest(row)) for row in rows)
 
 
+def settled_span(connection: Connection, points: Sequence[str]) -> tuple[int, int] | None:
+    """Starts of the first and last settled interval of some points, None if nothing is settled."""
+    query = select(func.min(ALLOCATIONS.c.start_s), func.max(ALLOCATIONS.c.start_s))
+    first_s, last_s = connection.execute(query.where(ALLOCATIONS.c.metering_point_id.in_(points))).one()
+    return None if first_s is None else (int(first_s), int(last_s))
+
+
 def _rest(row: RowMapping) -> dict[str, Any]:
     return {name: row[name] for name in StoredAllocation.__dataclass_fields__ if name != "metering_point"}
 

@@ -1,0 +1,139 @@
+"""Who may call what. Every endpoint declares its rule; an endpoint without one answers nobody.
+
+`@access(Access.OPERATOR)` on a view, or `declare(blueprint, Access.OPERATOR)` for all views of a blueprint. A view's
+own declaration stands before its blueprint's. Views then filter by `viewer()`: that a household sees only its own data
+is not left to the rule alone.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeVar
+
+from flask import Flask, current_app, g, redirect, request, url_for
+from flask.sansio.blueprints import Blueprint
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import Forbidden, NotFound, Unauthorized
+
+from app.auth import hash_of, participant_of_token
+from app.platform import platform
+from app.storage.database import reading
+from app.storage.store.devices import Gateway, gateway_by_token
+from app.storage.store.members import Participant
+
+View = TypeVar("View", bound=Callable[..., object])
+
+API_PREFIX = "/api/"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+csrf = CSRFProtect()
+
+
+class Access(StrEnum):
+    """Who may call an endpoint.
+
+    PUBLIC     everybody; SIGNATURE everybody too, because the content itself is signed
+    SIGNED_IN  any member or operator; HOUSEHOLD members, for their own data; OPERATOR operators
+    GATEWAY    an approved gateway with its token
+    """
+
+    PUBLIC = "public"
+    SIGNATURE = "signature"
+    SIGNED_IN = "signed_in"
+    HOUSEHOLD = "household"
+    OPERATOR = "operator"
+    GATEWAY = "gateway"
+
+
+def access(rule: Access) -> Callable[[View], View]:
+    """Declare who may call a view. Outermost of its decorators but the route."""
+
+    def declared(view: View) -> View:
+        vars(view)["access_rule"] = rule
+        return view
+
+    return declared
+
+
+def declare(blueprint: Blueprint, rule: Access) -> None:
+    """Declare who may call the views of a blueprint that say nothing themselves."""
+    vars(blueprint)["access_rule"] = rule
+
+
+def rule_of(app: Flask, endpoint: str) -> Access | None:
+    """The declared rule of an endpoint, None if nobody declared one."""
+    own: Access | None = getattr(app.view_functions[endpoint], "access_rule", None)
+    blueprint = app.blueprints.get(endpoint.rpartition(".")[0])
+    return own or getattr(blueprint, "access_rule", None)
+
+
+def viewer() -> Participant:
+    """The person of this request, signed in by session or by token. Raises Unauthorized if there is none."""
+    person = _viewer()
+    if person is None:
+        raise Unauthorized("Sign in first.")
+    return person
+
+
+def calling_gateway() -> Gateway:
+    """The gateway of this request. Raises Unauthorized if there is none, Forbidden if it is not approved."""
+    token = _bearer_token()
+    if token is None:
+        raise Unauthorized("Send the gateway's token: Authorization: Bearer TOKEN.")
+    with reading(platform().engine) as connection:
+        gateway = gateway_by_token(connection, hash_of(token))
+    if gateway is None:
+        raise Unauthorized("This token is not known here.")
+    if gateway.status != "approved":
+        raise Forbidden(f"Gateway {gateway.id} is {gateway.status}: an operator has to approve it.")
+    return gateway
+
+
+def enforce_access() -> ResponseReturnValue | None:
+    """Before every request: let it pass, ask for sign-in, or refuse."""
+    if request.endpoint is None:
+        return None
+    rule = rule_of(current_app, request.endpoint)
+    if rule is None:
+        raise NotFound(f"{request.endpoint} declares no access rule.")
+    if rule in {Access.PUBLIC, Access.SIGNATURE}:
+        return None
+    if rule is Access.GATEWAY:
+        calling_gateway()
+        return None
+    person = _viewer()
+    if person is None:
+        return _ask_to_sign_in()
+    if rule in {Access.HOUSEHOLD, Access.OPERATOR} and person.role != rule.value:
+        raise Forbidden(f"This is for {'operators' if rule is Access.OPERATOR else 'members'} only.")
+    if is_api_call() and _bearer_token() is None and request.method not in SAFE_METHODS:
+        csrf.protect()
+    return None
+
+
+def is_api_call() -> bool:
+    """Whether this request came to the API rather than to a page."""
+    return request.path.startswith(API_PREFIX)
+
+
+def _viewer() -> Participant | None:
+    token = _bearer_token()
+    if token is None:
+        return current_user.participant if current_user.is_authenticated else None
+    if "token_owner" not in g:
+        with reading(platform().engine) as connection:
+            g.token_owner = participant_of_token(connection, token, now_s=platform().now_s())
+    owner: Participant | None = g.token_owner
+    return owner
+
+
+def _bearer_token() -> str | None:
+    if not is_api_call() or request.authorization is None or request.authorization.type != "bearer":
+        return None
+    return request.authorization.token or ""
+
+
+def _ask_to_sign_in() -> ResponseReturnValue:
+    if is_api_call() or request.method not in SAFE_METHODS:
+        raise Unauthorized("Sign in, or send a token: Authorization: Bearer TOKEN.")
+    return redirect(url_for("auth.sign_in", next=request.full_path.rstrip("?")))

@@ -1,0 +1,137 @@
+"""A household's own figures. Every query here filters by the member who asks."""
+
+from dataclasses import asdict
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from apiflask import APIBlueprint
+from sqlalchemy import Connection
+
+from app.access import Access, access, viewer
+from app.api.schemas import (
+    EnergiesAnswer,
+    EnergyAnswer,
+    EnvelopeAnswer,
+    EnvelopesAnswer,
+    MeAnswer,
+    MeteringPointAnswer,
+    SpanQuery,
+    StatementMonth,
+    StatementsAnswer,
+)
+from app.api.spans import checked
+from app.platform import platform
+from app.storage.database import reading
+from app.storage.store.community import envelopes, the_community
+from app.storage.store.members import MeteringPoint, metering_points
+from app.storage.store.readings import energies_of_points
+from app.storage.store.settlement import balance_of, settled_span
+from contracts.transfers import member_account
+
+household_api = APIBlueprint("household_api", __name__, tag="Your home")
+
+
+@household_api.get("/me")
+@access(Access.SIGNED_IN)
+@household_api.output(MeAnswer)
+@household_api.doc(security="bearer")
+def me() -> MeAnswer:
+    """Who you are here, your connections and your balance."""
+    person = viewer()
+    with reading(platform().engine) as connection:
+        points = _own_points(connection)
+        balance_nano = balance_of(connection, member_account(person.id))
+    return MeAnswer(
+        id=person.id,
+        display_name=person.display_name,
+        role=person.role,
+        status=person.status,
+        balance_nano=balance_nano,
+        metering_points=[_point(point) for point in points],
+    )
+
+
+@household_api.get("/energy")
+@access(Access.HOUSEHOLD)
+@household_api.input(SpanQuery, location="query")
+@household_api.output(EnergiesAnswer)
+@household_api.doc(security="bearer")
+def energy(query_data: SpanQuery) -> EnergiesAnswer:
+    """Your metered energy per interval, with its quality. An interval that is still missing is not listed."""
+    span = checked(query_data)
+    with reading(platform().engine) as connection:
+        energies = energies_of_points(
+            connection,
+            [point.id for point in _own_points(connection)],
+            start_s=span.start_s,
+            end_s=span.end_s,
+            minutes=the_community(connection).market_time_unit_minutes,
+        )
+    return EnergiesAnswer(
+        energies=[
+            EnergyAnswer(
+                metering_point=each.metering_point,
+                start_s=each.interval.start_s,
+                import_wh=each.import_wh,
+                export_wh=each.export_wh,
+                quality=each.quality.value,
+            )
+            for each in energies
+        ]
+    )
+
+
+@household_api.get("/envelopes")
+@access(Access.HOUSEHOLD)
+@household_api.input(SpanQuery, location="query")
+@household_api.output(EnvelopesAnswer)
+@household_api.doc(security="bearer")
+def own_envelopes(query_data: SpanQuery) -> EnvelopesAnswer:
+    """Import and export limits of your connections per interval, W."""
+    span = checked(query_data)
+    with reading(platform().engine) as connection:
+        own = {point.id for point in _own_points(connection)}
+        published = envelopes(connection, start_s=span.start_s, end_s=span.end_s, points=own)
+    return EnvelopesAnswer(
+        envelopes=[
+            EnvelopeAnswer(
+                metering_point=each.metering_point_id,
+                start_s=each.start_s,
+                import_limit_w=each.import_limit_w,
+                export_limit_w=each.export_limit_w,
+            )
+            for each in published
+        ]
+    )
+
+
+@household_api.get("/statements")
+@access(Access.HOUSEHOLD)
+@household_api.output(StatementsAnswer)
+@household_api.doc(security="bearer")
+def statements() -> StatementsAnswer:
+    """The months for which you have a statement, newest first."""
+    with reading(platform().engine) as connection:
+        zone = ZoneInfo(the_community(connection).timezone)
+        span = settled_span(connection, [point.id for point in _own_points(connection)])
+    if span is None:
+        return StatementsAnswer(statements=[])
+    now = datetime.fromtimestamp(platform().now_s(), zone)
+    first, last = (datetime.fromtimestamp(start_s, zone) for start_s in span)
+    months = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+    current = now.year * 12 + now.month - 1
+    return StatementsAnswer(
+        statements=[
+            StatementMonth(month=f"{month // 12:04d}-{month % 12 + 1:02d}", provisional=month >= current)
+            for month in reversed(months)
+        ]
+    )
+
+
+def _own_points(connection: Connection) -> tuple[MeteringPoint, ...]:
+    return metering_points(connection, participant_id=viewer().id)
+
+
+def _point(point: MeteringPoint) -> MeteringPointAnswer:
+    own = {name: value for name, value in asdict(point).items() if name not in {"participant_id", "bus"}}
+    return MeteringPointAnswer.model_validate(own)

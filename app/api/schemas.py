@@ -1,0 +1,292 @@
+"""What goes into and comes out of the API: Wh, micro-units of currency per kWh, nano-units of currency."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+INT64_MAX = 2**63 - 1
+
+
+def _whole(value: object) -> object:
+    # JSON's true would pass as 1 and "7" as 7: neither is a number anybody meant.
+    if isinstance(value, bool | str):
+        raise ValueError("write a number")  # noqa: TRY004  Pydantic collects ValueErrors
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_whole)]
+Instant = Annotated[int, Field(ge=0, le=INT64_MAX, description="seconds since the Unix epoch")]
+
+
+class Incoming(BaseModel):
+    """What callers send: nothing unknown is ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SpanQuery(Incoming):
+    """Intervals that start in [start_s, end_s)."""
+
+    start_s: Instant
+    end_s: Instant
+
+
+class IntervalQuery(Incoming):
+    """The interval that starts at `start`."""
+
+    start: Instant
+
+
+class TokenRequest(Incoming):
+    """Email and password of a member or operator, and a name by which to know the token again."""
+
+    email: str = Field(max_length=200)
+    password: str = Field(max_length=200)
+    name: str = Field(default="API", max_length=60)
+
+
+class TokenAnswer(BaseModel):
+    """Shown once; send it as `Authorization: Bearer TOKEN`."""
+
+    token: str
+    expires_s: int
+
+
+class OrderRequest(Incoming):
+    """One step of supply or demand by hand. With an `order_id` of yours, a retry is the same order."""
+
+    order_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    metering_point: str = Field(max_length=100)
+    start_s: Annotated[WholeNumber, Field(ge=0, le=INT64_MAX)]
+    side: Literal["buy", "sell"]
+    quantity_wh: Annotated[WholeNumber, Field(le=10**9)]
+    limit_micro_per_kwh: Annotated[WholeNumber, Field(ge=-(10**9), le=10**9)]
+
+
+class TradeAnswer(BaseModel):
+    """Outcome of an order in its cleared round."""
+
+    accepted_wh: int
+    curtailed_wh: int
+    price_micro_per_kwh: int | None
+    amount_nano: int
+
+
+class OrderAnswer(BaseModel):
+    """An order as it stands; `trade` is null until its round is cleared."""
+
+    order_id: str
+    metering_point: str
+    start_s: int
+    side: str
+    quantity_wh: int
+    limit_micro_per_kwh: int
+    firmness: str
+    origin: str
+    reason: str
+    placed_s: int
+    cancelled_s: int | None
+    trade: TradeAnswer | None = None
+
+
+class OrdersAnswer(BaseModel):
+    """Your orders by interval."""
+
+    orders: list[OrderAnswer]
+
+
+class EnrolRequest(Incoming):
+    """One-time code from the operator and the address of the key the gateway made for itself."""
+
+    code: str = Field(min_length=1, max_length=200)
+    address: str = Field(pattern=r"^0x[0-9a-fA-F]{40}$")
+
+
+class DomainAnswer(BaseModel):
+    """EIP-712 domain under which readings are signed."""
+
+    chain_id: int
+    verifying_contract: str
+
+
+class EnrolAnswer(BaseModel):
+    """The token is shown once. Readings are taken as soon as an operator has approved the gateway."""
+
+    gateway: str
+    token: str
+    status: str
+    domain: DomainAnswer
+    devices: list[str]
+
+
+class NewGateway(Incoming):
+    """A gateway to be enrolled."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    name: str = Field(min_length=1, max_length=100)
+
+
+class EnrolmentCode(BaseModel):
+    """Give the code to whoever sets up the gateway; it works once."""
+
+    gateway: str
+    code: str
+    expires_s: int
+
+
+class GatewayAnswer(BaseModel):
+    """A gateway; `address` is null until it enrols."""
+
+    id: str
+    name: str
+    address: str | None
+    status: str
+    last_seen_s: int | None
+
+
+class GatewaysAnswer(BaseModel):
+    """All gateways."""
+
+    gateways: list[GatewayAnswer]
+
+
+class SetPointAnswer(BaseModel):
+    """null means free; battery_w > 0 charges."""
+
+    device: str
+    start: int
+    generation_limit_w: int | None
+    battery_w: int | None
+
+
+class SetPointsAnswer(BaseModel):
+    """Devices that are not listed are free."""
+
+    set_points: list[SetPointAnswer]
+
+
+class ReadingBatch(BaseModel):
+    """Consecutive readings of one device. A reading is [seq, start_s, duration_s, import_mwh, export_mwh, flags]."""
+
+    device: str
+    epoch: int
+    previous_hash: str = Field(pattern="^0x[0-9a-f]{64}$", description="hash of the reading before, or 32 zero bytes")
+    signature: str = Field(pattern="^0x[0-9a-f]{130}$", description="EIP-712 signature of the chain head")
+    readings: list[list[int]]
+
+
+class ReadingsRequest(BaseModel):
+    """Signed batches. Each is judged by itself, so that a malformed one is refused alone."""
+
+    batches: list[Any] = Field(json_schema_extra={"items": ReadingBatch.model_json_schema()})
+
+
+class BatchAnswer(BaseModel):
+    """`next_seq` is what the platform waits for: after a gap, send from there."""
+
+    device: str
+    epoch: int
+    next_seq: int
+    status: Literal["accepted", "duplicate", "refused"]
+    code: str | None
+    message: str
+
+
+class ReadingsAnswer(BaseModel):
+    """One result per batch, in order."""
+
+    results: list[BatchAnswer]
+
+
+class EnergyAnswer(BaseModel):
+    """Metered energy of one connection in one interval."""
+
+    metering_point: str
+    start_s: int
+    import_wh: int
+    export_wh: int
+    quality: str
+
+
+class EnergiesAnswer(BaseModel):
+    """Energy by interval and connection."""
+
+    energies: list[EnergyAnswer]
+
+
+class EnvelopeAnswer(BaseModel):
+    """What a connection may draw and feed in during one interval, W."""
+
+    metering_point: str
+    start_s: int
+    import_limit_w: int
+    export_limit_w: int
+
+
+class EnvelopesAnswer(BaseModel):
+    """Envelopes by interval and connection."""
+
+    envelopes: list[EnvelopeAnswer]
+
+
+class StatementMonth(BaseModel):
+    """A month with a statement; provisional until it is over."""
+
+    month: str
+    provisional: bool
+
+
+class StatementsAnswer(BaseModel):
+    """Months, newest first."""
+
+    statements: list[StatementMonth]
+
+
+class MeteringPointAnswer(BaseModel):
+    """A grid connection and what stands behind it."""
+
+    id: str
+    connection_w: int
+    generation_w: int
+    generation_controllable: bool
+    battery_wh: int
+    battery_w: int
+
+
+class MeAnswer(BaseModel):
+    """Who this session or token belongs to; credits are positive."""
+
+    id: str
+    display_name: str
+    role: str
+    status: str
+    balance_nano: int
+    metering_points: list[MeteringPointAnswer]
+
+
+class HealthAnswer(BaseModel):
+    """The platform answers; `simulated` says that its clock is not the world's."""
+
+    status: Literal["ok"]
+    community: str | None
+    now_s: int
+    simulated: bool
+
+
+class RoundAnswer(BaseModel):
+    """What everybody may know of a round. Figures are null until it is cleared."""
+
+    start_s: int
+    state: str
+    status: str | None
+    clearing_price_micro_per_kwh: int | None
+    traded_wh: int | None
+    binding_count: int | None
+    book_hash: str | None
+    clearing_hash: str | None
+
+
+class RoundsAnswer(BaseModel):
+    """Rounds by interval."""
+
+    rounds: list[RoundAnswer]

@@ -1,0 +1,202 @@
+"""Settings: one frozen object from `commonwatt.toml` and the environment, built once at start.
+
+The environment overrides the file: COMMONWATT_ENVIRONMENT, COMMONWATT_STATE, COMMONWATT_LISTEN,
+COMMONWATT_PUBLIC_URL, COMMONWATT_TRUSTED_PROXIES, COMMONWATT_DATABASE_URL, COMMONWATT_CHAIN_URL. Secrets come from
+COMMONWATT_SECRET_KEY and COMMONWATT_DATABASE_PASSWORD, or from the files that the same names with _FILE point to;
+they never stand in the file.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.community_settings import CommunitySettings, MemberSettings, community_from, member_from
+from app.errors import InputError
+from app.secret_values import new_key_file, secret_value
+from contracts.fields import FieldError, Fields
+
+ENVIRONMENTS = ("local", "deployed")
+LEAST_SECRET_CHARACTERS = 32
+# What examples and demonstrations use: whoever reads them could sign in as anybody.
+PUBLIC_SECRETS = ("commonwatt-demo", "change-me", "changeme", "secret", "example", "0000")
+SECTIONS = ("environment", "state", "community", "members", "web", "database", "chain", "tariff_file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """Where the web application listens and what the world calls it; session_hours is how long a sign-in lasts."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = ""
+    trusted_proxies: int = 0
+    session_hours: int = 12
+
+    @property
+    def base_url(self) -> str:
+        """The address people open, without a slash at the end."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that is configured. `chain_url` is empty for the embedded chain in the state directory."""
+
+    environment: str
+    state: Path
+    database_url: str
+    secret_key: str
+    chain_url: str = ""
+    web: WebSettings = WebSettings()
+    community: CommunitySettings | None = None
+    members: tuple[MemberSettings, ...] = ()
+    tariff_file: Path | None = None
+
+    @property
+    def keys(self) -> Path:
+        """Directory of the private keys; part of every backup."""
+        return self.state / "keys"
+
+    @property
+    def is_local(self) -> bool:
+        return self.environment == "local"
+
+    @classmethod
+    def load(cls, path: Path | None, env: Mapping[str, str]) -> "Settings":
+        """Read `path` (None: nothing but the environment). Raises InputError naming the key and the remedy."""
+        values = {} if path is None else _read(path)
+        place = Path() if path is None else path.parent
+        where = "the environment" if path is None else str(path)
+        unknown = sorted(set(values) - set(SECTIONS))
+        if unknown:
+            raise InputError(f"{where}: {unknown[0]!r} is unknown{_nearest(unknown[0], SECTIONS)}")
+        try:
+            return _settings(values, env, place)
+        except FieldError as error:
+            raise InputError(f"{where}: {error}") from error
+
+
+def _settings(values: Mapping[str, object], env: Mapping[str, str], place: Path) -> Settings:
+    fields = Fields({key: value for key, value in values.items() if key != "members"}, "")
+    environment = env.get("COMMONWATT_ENVIRONMENT") or _text(fields, "environment", "local")
+    if environment not in ENVIRONMENTS:
+        raise FieldError("environment", f"is {environment!r}: use one of {', '.join(ENVIRONMENTS)}")
+    state = place / (env.get("COMMONWATT_STATE") or _text(fields, "state", "state"))
+    tariff = _text(fields, "tariff_file", "")
+    members = Fields({"members": values.get("members", [])}, "").rows("members")
+    return Settings(
+        environment=environment,
+        state=state,
+        database_url=_database_url(fields, env, state),
+        secret_key=_secret_key(env, environment, state),
+        chain_url=_chain_url(fields, env),
+        web=_web(fields, env, environment),
+        community=community_from(fields.fields("community")) if fields.has("community") else None,
+        members=_distinct(tuple(member_from(row) for row in members)),
+        tariff_file=place / tariff if tariff else None,
+    )
+
+
+def _read(path: Path) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: write one with `commonwatt init`") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not TOML: {error}") from error
+
+
+def _secret_key(env: Mapping[str, str], environment: str, state: Path) -> str:
+    secret = secret_value(env, "COMMONWATT_SECRET_KEY")
+    if secret is None:
+        if environment != "local":
+            raise InputError(
+                "COMMONWATT_SECRET_KEY_FILE is not set: point it to a file with 32 or more random characters"
+            )
+        secret = new_key_file(state / "keys" / "web-secret")
+    if environment != "local" and any(known in secret.lower() for known in PUBLIC_SECRETS):
+        raise InputError("COMMONWATT_SECRET_KEY is a public example: make your own with `openssl rand -hex 32`")
+    if len(secret) < LEAST_SECRET_CHARACTERS:
+        raise InputError(f"COMMONWATT_SECRET_KEY has {len(secret)} characters: use {LEAST_SECRET_CHARACTERS} or more")
+    return secret
+
+
+def _database_url(fields: Fields, env: Mapping[str, str], state: Path) -> str:
+    section = fields.fields("database") if fields.has("database") else Fields({}, "database")
+    written = _text(section, "url", "")
+    section.close()
+    url = env.get("COMMONWATT_DATABASE_URL") or written or f"sqlite:///{state / 'community.sqlite'}"
+    password = secret_value(env, "COMMONWATT_DATABASE_PASSWORD")
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise FieldError("database.url", "is not a database URL: write sqlite:///FILE or postgresql://...") from error
+    if written and parsed.password:
+        raise FieldError(
+            "database.url", "holds a password: put it in a file named by COMMONWATT_DATABASE_PASSWORD_FILE"
+        )
+    return url if password is None else parsed.set(password=password).render_as_string(hide_password=False)
+
+
+def _chain_url(fields: Fields, env: Mapping[str, str]) -> str:
+    section = fields.fields("chain") if fields.has("chain") else Fields({}, "chain")
+    url = env.get("COMMONWATT_CHAIN_URL") or _text(section, "url", "")
+    section.close()
+    if url and urlsplit(url).scheme not in {"http", "https"}:
+        raise FieldError("chain.url", f"is {url!r}: write http://HOST:PORT, or leave it out for the embedded chain")
+    return url
+
+
+def _web(fields: Fields, env: Mapping[str, str], environment: str) -> WebSettings:
+    section = fields.fields("web") if fields.has("web") else Fields({}, "web")
+    listen = env.get("COMMONWATT_LISTEN") or _text(section, "listen", "127.0.0.1:8080")
+    public_url = (env.get("COMMONWATT_PUBLIC_URL") or _text(section, "public_url", "")).rstrip("/")
+    proxies = env.get("COMMONWATT_TRUSTED_PROXIES") or str(_integer(section, "trusted_proxies", 0, least=0, most=5))
+    hours = _integer(section, "session_hours", 12, least=1, most=24 * 30)
+    section.close()
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise FieldError("web.listen", f"is {listen!r}: write HOST:PORT, for example 127.0.0.1:8080")
+    if not proxies.isdigit() or int(proxies) > 5:
+        raise FieldError("web.trusted_proxies", f"is {proxies!r}: write how many proxies stand in front, 0 to 5")
+    if public_url and urlsplit(public_url).scheme not in {"http", "https"}:
+        raise FieldError("web.public_url", f"is {public_url!r}: write https://HOST")
+    if environment == "deployed" and not public_url.startswith("https://"):
+        raise FieldError(
+            "web.public_url", "is needed when deployed, and begins with https://: sign-ins must be encrypted"
+        )
+    return WebSettings(
+        host=host, port=int(port), public_url=public_url, trusted_proxies=int(proxies), session_hours=hours
+    )
+
+
+def _distinct(members: tuple[MemberSettings, ...]) -> tuple[MemberSettings, ...]:
+    seen: set[str] = set()
+    for position, member in enumerate(members):
+        if member.id in seen:
+            raise FieldError(f"members[{position}].id", f"{member.id!r} is there twice: every member needs its own")
+        seen.add(member.id)
+    return members
+
+
+def _text(fields: Fields, key: str, default: str) -> str:
+    return fields.text(key) if fields.has(key) else default
+
+
+def _integer(fields: Fields, key: str, default: int, *, least: int, most: int) -> int:
+    return fields.integer(key, least=least, most=most) if fields.has(key) else default
+
+
+def _nearest(word: str, known: tuple[str, ...]) -> str:
+    found = difflib.get_close_matches(word, known, n=1)
+    return f": did you mean {found[0]!r}?" if found else f": use {', '.join(known)}"

@@ -1,0 +1,166 @@
+"""Orders that people place by hand: the rules of the market, each with the sentence that explains a refusal.
+
+Firmness comes from the device class, never from the person: energy promised by hand is flexible. The one exception
+would be a forecast, and forecasts are the agent's.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from app.errors import InputError
+from app.storage.store.community import the_community
+from app.storage.store.members import MeteringPoint, contract_at, locked_metering_point, participant
+from app.storage.store.orders import (
+    GateClosedError,
+    NoRoundError,
+    PlacedOrder,
+    cancel_order,
+    find_order,
+    place_orders,
+    require_open_gate,
+    standing_steps,
+)
+from matching.orders import PRICE_TICK_MICRO_PER_KWH, Firmness, Order, Side
+
+STEPS_MAX = 5
+SECONDS_PER_HOUR = 3_600
+PRICE_MICRO_PER_KWH_MAX = 10_000_000
+
+
+class OrderRefusedError(InputError):
+    """An order the market does not take. `slug` names the rule for programs, the message explains it to people."""
+
+    def __init__(self, slug: str, message: str) -> None:
+        super().__init__(message)
+        self.slug = slug
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOrder:
+    """What a person asks for. order_id is the caller's, and the same id again is the same order."""
+
+    order_id: str
+    participant: str
+    metering_point: str
+    start_s: int
+    side: Side
+    quantity_wh: int
+    limit_micro_per_kwh: int
+
+
+def place_by_hand(connection: Connection, wish: HandOrder, *, now_s: int) -> PlacedOrder:
+    """Place an order in the caller's transaction, or raise OrderRefusedError with the first rule it breaks.
+
+    The gate closes one market time unit before the interval starts, by this clock, even if nobody closed the book yet.
+    """
+    known = find_order(connection, wish.order_id)
+    if known is not None:
+        return _same_again(known, wish)
+    _require_gate(connection, wish.start_s, now_s=now_s)
+    _require_member(connection, wish)
+    point = _require_point(connection, wish)
+    _require_price(wish)
+    _require_quantity(connection, wish, point)
+    order = Order(
+        order_id=wish.order_id,
+        participant=wish.participant,
+        metering_point=wish.metering_point,
+        side=wish.side,
+        quantity_wh=wish.quantity_wh,
+        limit_micro_per_kwh=wish.limit_micro_per_kwh,
+        firmness=Firmness.FLEXIBLE,
+        bus=point.bus,
+    )
+    place_orders(connection, [order], start_s=wish.start_s, origin="person", placed_s=now_s)
+    placed = find_order(connection, wish.order_id)
+    assert placed is not None
+    return placed
+
+
+def cancel_by_hand(connection: Connection, order_id: str, *, participant_id: str, now_s: int) -> PlacedOrder:
+    """Cancel one's own order while the gate is open. Raises OrderRefusedError; cancelling twice is cancelling."""
+    placed = find_order(connection, order_id)
+    if placed is None or placed.order.participant != participant_id:
+        raise OrderRefusedError("unknown-order", f"You have no order {order_id}.")
+    if placed.cancelled_s is not None:
+        return placed
+    _require_gate(connection, placed.start_s, now_s=now_s)
+    return cancel_order(connection, order_id, cancelled_s=now_s)
+
+
+def _same_again(known: PlacedOrder, wish: HandOrder) -> PlacedOrder:
+    order = known.order
+    same = (
+        order.participant == wish.participant
+        and order.metering_point == wish.metering_point
+        and known.start_s == wish.start_s
+        and order.side is wish.side
+        and order.quantity_wh == wish.quantity_wh
+        and order.limit_micro_per_kwh == wish.limit_micro_per_kwh
+    )
+    if not same:
+        raise OrderRefusedError("order-id-used", "This order id was used before: take a new one.")
+    return known
+
+
+def _require_gate(connection: Connection, start_s: int, *, now_s: int) -> None:
+    interval_s = the_community(connection).market_time_unit_s
+    if start_s % interval_s:
+        raise OrderRefusedError("unknown-interval", "No interval starts at that moment.")
+    if now_s >= start_s - interval_s:
+        raise OrderRefusedError(
+            "gate-closed", f"The gate closed {interval_s // 60} minutes before the interval. Choose a later one."
+        )
+    try:
+        require_open_gate(connection, start_s)
+    except NoRoundError as error:
+        raise OrderRefusedError(
+            "unknown-interval", "This interval is not open for orders. Choose one that is."
+        ) from error
+    except GateClosedError as error:
+        raise OrderRefusedError("gate-closed", "The gate is closed for this interval. Choose a later one.") from error
+
+
+def _require_member(connection: Connection, wish: HandOrder) -> None:
+    person = participant(connection, wish.participant)
+    if person is None or person.role != "household":
+        raise OrderRefusedError("not-a-member", "Only members can place orders.")
+    if person.is_suspended:
+        raise OrderRefusedError("suspended", "Your membership is suspended. Your operator can tell you why.")
+    if contract_at(connection, wish.participant, wish.start_s) is None:
+        raise OrderRefusedError("no-contract", "You have no active supply contract for this interval.")
+
+
+def _require_point(connection: Connection, wish: HandOrder) -> MeteringPoint:
+    point = locked_metering_point(connection, wish.metering_point)
+    if point is None or point.participant_id != wish.participant:
+        raise OrderRefusedError("unknown-metering-point", f"You have no metering point {wish.metering_point}.")
+    return point
+
+
+def _require_price(wish: HandOrder) -> None:
+    if wish.limit_micro_per_kwh % PRICE_TICK_MICRO_PER_KWH:
+        raise OrderRefusedError(
+            "off-tick", f"Prices are multiples of {PRICE_TICK_MICRO_PER_KWH} micro-units per kWh (0.01 ct)."
+        )
+    if abs(wish.limit_micro_per_kwh) > PRICE_MICRO_PER_KWH_MAX:
+        raise OrderRefusedError(
+            "price-range",
+            f"Prices go from -{PRICE_MICRO_PER_KWH_MAX} to {PRICE_MICRO_PER_KWH_MAX} micro-units per kWh.",
+        )
+
+
+def _require_quantity(connection: Connection, wish: HandOrder, point: MeteringPoint) -> None:
+    if wish.quantity_wh <= 0:
+        raise OrderRefusedError("quantity", "The energy has to be more than nothing.")
+    steps, standing_wh = standing_steps(connection, point.id, start_s=wish.start_s, side=wish.side)
+    if steps >= STEPS_MAX:
+        raise OrderRefusedError("too-many-steps", f"At most {STEPS_MAX} orders per side and interval.")
+    interval_s = the_community(connection).market_time_unit_s
+    rating_wh = point.connection_w * interval_s // SECONDS_PER_HOUR
+    if standing_wh + wish.quantity_wh > rating_wh:
+        raise OrderRefusedError(
+            "above-rating",
+            f"Your connection carries {rating_wh} Wh in this interval, and {standing_wh} Wh are ordered already.",
+        )
