@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,9 @@ class GatewayConfig:
             raise ConfigError((f"{path}: {error}",)) from error
         reader = _Reader(path)
         config = reader.config(document)
-        problems = (*reader.problems, *(() if reader.problems else check(config, where=str(path))))
+        # What is missing is reported as missing, not a second time as empty.
+        problems = (*reader.problems, *(line for line in check(config, where=str(path)) if not _is_empty(line)))
+        problems = problems if reader.problems else check(config, where=str(path))
         if problems:
             raise ConfigError(problems)
         return config
@@ -98,7 +100,7 @@ class _Reader:
         if not isinstance(table, dict) or not isinstance(meters, list):
             self._problem("", "use one [gateway] table and one [[meter]] table for each meter")
             table, meters = {}, []
-        values = self._values(table, GatewayConfig, "gateway", rename={"state": "state_dir"}, tables={"meters"})
+        values = self._values(table, GatewayConfig, "gateway", rename={"state": "state_dir"})
         state = Path(str(values.pop("state_dir", ".")))
         return GatewayConfig(
             **{"name": "", **values},
@@ -127,7 +129,7 @@ class _Reader:
         """The table's plain values under the dataclass's names, each of the type its field has."""
         names = rename or {}
         backwards = {new: old for old, new in names.items()}
-        wanted = {field.name: field for field in fields(kind) if field.name not in (tables or set())}
+        wanted = {field.name: field for field in fields(kind) if _type_name(field) in _ACCEPTED}
         self._known(table, {backwards.get(name, name) for name in wanted} | (tables or set()), where)
         values: dict[str, Any] = {}
         for name, field in wanted.items():
@@ -137,7 +139,7 @@ class _Reader:
                     self._problem(where, f"{key} is missing")
                 continue
             value = table[key]
-            accepted = _ACCEPTED[str(getattr(field.type, "__name__", field.type))]
+            accepted = _ACCEPTED[_type_name(field)]
             if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
                 self._problem(where, f"{key} = {value!r} should be {_NAMES[accepted]}")
             else:
@@ -162,6 +164,14 @@ _ACCEPTED: Mapping[str, tuple[type, ...]] = {
     "bool": (bool,),
 }
 _NAMES = {(str,): "text in quotes", (int,): "a whole number", (int, float): "a number", (bool,): "true or false"}
+
+
+def _type_name(field: "Field[Any]") -> str:
+    return str(getattr(field.type, "__name__", field.type))
+
+
+def _is_empty(problem: str) -> bool:
+    return " is empty" in problem or "''" in problem
 
 
 def check(config: GatewayConfig, *, where: str = "configuration") -> tuple[str, ...]:

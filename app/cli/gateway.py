@@ -1,0 +1,149 @@
+"""Read meters, sign their readings and deliver them."""
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+
+import click
+
+from app.cli import refusing
+from app.errors import InputError
+from meters.address import BusAddress
+from meters.answer import BusError
+from meters.api import ApiError, Enrolment, MeterApi
+from meters.bus import Bus
+from meters.clock import system_clock
+from meters.credentials import (
+    FILE_NAME,
+    Credentials,
+    CredentialsError,
+    load_credentials,
+    new_credentials,
+    save_credentials,
+)
+from meters.gateway import Gateway
+from meters.gateway_config import ConfigError, GatewayConfig
+from meters.outbox_file import OutboxError
+from meters.profile import load_profile
+from meters.reader import MeterReader, ModelMissingError
+from meters.sunspec import SunSpecError
+
+CONFIG = click.argument("config", type=click.Path(path_type=Path), default=Path("gateway.toml"))
+
+
+@click.group()
+def command() -> None:
+    """Read meters, sign their readings and deliver them."""
+
+
+@command.command(epilog="Example: commonwatt gateway check gateway.toml")
+@CONFIG
+@click.option("--connect", is_flag=True, help="Also read every meter once.")
+def check(config: Path, *, connect: bool) -> None:
+    """Explain what is wrong with CONFIG (gateway.toml). Contacts nobody unless told to; ends with 2 on mistakes."""
+    try:
+        loaded = GatewayConfig.load(config)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        raise SystemExit(2) from error
+    silent = asyncio.run(_silent(loaded)) if connect else {}
+    for meter in loaded.meters:
+        told = f", controls device {meter.control.device_id} at {meter.control.address}" if meter.control else ""
+        state = f": {silent[meter.device]}" if meter.device in silent else (": answers" if connect else "")
+        click.echo(f"{meter.device}: {meter.profile}, device {meter.device_id} at {meter.address}{told}{state}")
+    credentials = "enrolled" if (loaded.state_dir / FILE_NAME).exists() else "not enrolled yet"
+    click.echo(f"{config}: {len(loaded.meters)} meters, delivers to {loaded.server or 'nobody'}, {credentials}")
+    if silent:
+        raise SystemExit(1)
+
+
+async def _silent(config: GatewayConfig) -> dict[str, str]:
+    """Meters that do not answer, and why."""
+    found: dict[str, str] = {}
+    for meter in config.meters:
+        bus = Bus(BusAddress.parse(meter.address), clock=system_clock, timeout_s=config.timeout_s)
+        try:
+            await MeterReader(load_profile(meter.profile), bus, meter.device_id).read()
+        except (BusError, SunSpecError, ModelMissingError) as error:
+            found[meter.device] = str(error)
+        finally:
+            await bus.close()
+    return found
+
+
+@command.command(epilog="Example: commonwatt gateway run /etc/commonwatt/gateway.toml")
+@CONFIG
+def run(config: Path) -> None:
+    """Read, sign and deliver until stopped (SIGTERM or Ctrl-C)."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    with refusing(ConfigError, CredentialsError, OutboxError):
+        loaded = GatewayConfig.load(config)
+        if not loaded.server:
+            raise InputError(f"{config}, gateway: server is missing: to whom should readings be delivered?")
+        if not loaded.meters:
+            raise InputError(f"{config}: there is no [[meter]] table, nothing to read")
+        asyncio.run(_run(loaded, load_credentials(loaded.state_dir)))
+
+
+async def _run(config: GatewayConfig, credentials: Credentials) -> None:
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with MeterApi(config.server, token=credentials.token) as api:
+        gateway = Gateway(config, clock=system_clock, api=api, credentials=credentials)
+        await gateway.open()
+        click.echo(f"{config.name} reads {len(config.meters)} meters and delivers to {config.server}")
+        try:
+            await gateway.run(stop)
+        finally:
+            await gateway.close()
+
+
+@command.command(epilog="Example: commonwatt gateway enroll --server https://energy.example.org --code K7QF-2MXA")
+@CONFIG
+@click.option("--server", default=None, help="The platform; by default the one in CONFIG.")
+@click.option("--code", required=True, help="The one-time code from the operator.")
+@click.option("--state", type=click.Path(path_type=Path), default=None, help="Where the key is kept; default: CONFIG.")
+def enroll(config: Path, server: str | None, code: str, state: Path | None) -> None:
+    """Make this gateway's key, if it has none, and hand its address to the platform with a one-time code.
+
+    An operator approves the address before readings count. Without a CONFIG file a first one is written.
+    """
+    known = config.exists()
+    with refusing(ConfigError, CredentialsError):
+        loaded = GatewayConfig.load(config) if known else None
+        state_dir = state or (loaded.state_dir if loaded else config.parent / "gateway-state")
+        url = server or (loaded.server if loaded else "")
+        if not url.startswith(("http://", "https://")):
+            raise InputError(f"--server {url!r}: give the platform's address, starting with https://")
+        credentials = load_credentials(state_dir) if (state_dir / FILE_NAME).exists() else new_credentials()
+        # The key is on disk before anybody hears its address.
+        save_credentials(state_dir, credentials)
+    try:
+        enrolment = asyncio.run(_enrol(url, code, credentials.address))
+    except ApiError as error:
+        raise click.ClickException(str(error)) from error
+    save_credentials(state_dir, credentials.enrolled(enrolment))
+    if not known:
+        config.write_text(first_config(url, state_dir.absolute(), enrolment), encoding="utf-8")
+        click.echo(f"{config} written: fill in profile and address of each meter")
+    click.echo(
+        f"gateway {enrolment.gateway} enrolled with address {credentials.address}; an operator has to approve it"
+    )
+    click.echo(f"devices: {', '.join(enrolment.devices) or 'none yet'}")
+
+
+async def _enrol(url: str, code: str, address: str) -> Enrolment:
+    async with MeterApi(url) as api:
+        return await api.enrol(code=code, address=address)
+
+
+def first_config(server: str, state_dir: Path, enrolment: Enrolment) -> str:
+    """A gateway.toml with one meter table for every device, to be completed."""
+    lines = ["[gateway]", f'name = "{enrolment.gateway}"', f'server = "{server}"', f'state = "{state_dir}"', ""]
+    for device in enrolment.devices:
+        lines += ["[[meter]]", f'device = "{device}"', 'profile = ""', 'address = "tcp://"', "device_id = 1", ""]
+    return "\n".join(lines)
