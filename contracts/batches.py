@@ -148,7 +148,8 @@ def prepare_batch(
 ) -> PreparedBatch:
     """The batch of [first_start_s, end_s); the same contents in any order give the same batch.
 
-    lanes, salts            by participant: place in the ledger, and 32 secret bytes that blind this batch's leaves
+    lanes, salts            by participant: place in the ledger, and 32 secret bytes that blind this batch's leaves;
+                            everybody with a lane has a part, so that no member's file can leave a batch out unnoticed
     previous_evidence_hash  of the batch before, NO_EVIDENCE for the first
     shorter_than_a_day      allows what privacy forbids: for a demonstration or a test
     Raises ValueError naming what is missing or does not belong into a batch.
@@ -195,9 +196,11 @@ def _members(
     contents: BatchContents, net: Mapping[str, int], lanes: Mapping[str, int], salts: Mapping[str, bytes]
 ) -> list[MemberPart]:
     parts = []
-    for participant, intervals in _intervals(contents).items():
+    found = _intervals(contents)
+    for participant in sorted(found.keys() | lanes.keys()):
         if participant not in lanes:
             raise ValueError(f"{participant} has no lane in the ledger: register the member first")
+        intervals = found.get(participant, [])
         salt, lane = _salt(salts, participant), lanes[participant]
         root = MerkleTree([interval_leaf(salt, interval) for interval in intervals]).root
         delta_nano = net.get(member_account(participant), 0)

@@ -20,7 +20,7 @@ class Fields:
     def __init__(self, value: object, path: str) -> None:
         if not isinstance(value, Mapping):
             raise FieldError(path, "is not an object")
-        self._values: Mapping[str, object] = value
+        self.values: Mapping[str, object] = value
         self._asked: set[str] = set()
         self.path = path
 
@@ -29,13 +29,13 @@ class Fields:
         return f"{self.path}.{key}" if self.path else key
 
     def has(self, key: str) -> bool:
-        return key in self._values
+        return key in self.values
 
     def value(self, key: str) -> object:
-        if key not in self._values:
+        if key not in self.values:
             raise FieldError(self.at(key), "is missing")
         self._asked.add(key)
-        return self._values[key]
+        return self.values[key]
 
     def integer(self, key: str, *, least: int | None = None, most: int | None = None) -> int:
         value = self.value(key)
@@ -80,9 +80,9 @@ class Fields:
         return value
 
     def names(self) -> list[str]:
-        return list(self._values)
+        return list(self.values)
 
     def close(self) -> None:
-        for key in self._values:
+        for key in self.values:
             if key not in self._asked:
                 raise FieldError(self.at(key), "is unknown here")
