@@ -1,0 +1,19 @@
+"""Every page, by blueprint. Importing the modules registers their routes."""
+
+from app.web.views import (  # noqa: F401  imported for the routes they register
+    home,
+    household_devices,
+    journey,
+    operator_devices,
+    operator_network,
+    orders,
+    preferences,
+    statements,
+    why,
+)
+from app.web.views.assets import assets
+from app.web.views.household_access import household
+from app.web.views.operator import operator
+from app.web.views.public import public
+
+blueprints = (assets, public, household, operator)

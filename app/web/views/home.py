@@ -1,0 +1,214 @@
+"""Home and prices: what a member sees first."""
+
+from typing import Any
+
+from flask import render_template, request, url_for
+from sqlalchemy import Connection
+
+from app.local_time import LocalDay, LocalMonth
+from app.member_costs import UnsettledEnergy, expected_savings_nano, savings_nano
+from app.storage.database import reading
+from app.storage.store.members import SupplyContract, contract_at, metering_points, preference_of
+from app.storage.store.settlement import balance_of
+from app.web.charts.axis import hour_ticks
+from app.web.charts.energy_bars import EnergyBar, EnergyBars, energy_bars
+from app.web.charts.price_line import PriceLine, price_line
+from app.web.context import Page, day_asked_for, engine, page
+from app.web.formats import Formats
+from app.web.read_models.devices import DeviceHealth, device_health
+from app.web.read_models.energy import EnergyOfSpan, energy_of
+from app.web.read_models.orders import order_outcomes
+from app.web.read_models.prices import RoundPrice, prices_between
+from app.web.views.household_access import household, participant_id
+from contracts.transfers import member_account
+
+RECENT_ORDERS = 4
+
+
+@household.get("/home")
+def home() -> str:
+    """Energy first, then price and money, then what the agent did."""
+    member, day, present = participant_id(), day_asked_for(), page()
+    is_today = day == present.today
+    with reading(engine()) as connection:
+        energy = energy_of(
+            connection,
+            member,
+            start_s=day.start_s,
+            end_s=day.end_s,
+            now_s=present.now_s,
+            interval_s=present.interval_s,
+        )
+        month = LocalMonth(first=day.date.replace(day=1), zone=day.zone)
+        points = metering_points(connection, participant_id=member)
+        devices = _devices(connection, member, present)
+        expected_nano = expected_savings_nano(connection, member, _unsettled(energy))
+        values = {
+            **_price_values(connection, member, day, present),
+            "energy": energy,
+            "has_generation": any(point.generation_w for point in points),
+            "savings_day_nano": savings_nano(connection, member, start_s=day.start_s, end_s=day.end_s) + expected_nano,
+            "savings_month_nano": savings_nano(connection, member, start_s=month.start_s, end_s=month.end_s)
+            + expected_nano,
+            "balance_nano": balance_of(connection, member_account(member)),
+            "paused": preference_of(connection, member).trading_paused,
+            "recent_orders": order_outcomes(
+                connection, member, start_s=day.start_s, end_s=day.end_s + present.interval_s * 8, newest=RECENT_ORDERS
+            ),
+        }
+    return render_template(
+        "household/home.html",
+        **values,
+        is_today=is_today,
+        headline=headline(energy, present.fmt, is_today=is_today),
+        device_problem=device_problem(devices) if is_today else None,
+        energy_bars=_bars(energy, day),
+        energy_label=energy_label(energy, present.fmt),
+        refresh_s=present.refresh_s,
+    )
+
+
+@household.get("/prices")
+def prices() -> str:
+    """Every price of a day."""
+    day = day_asked_for()
+    with reading(engine()) as connection:
+        values = _price_values(connection, participant_id(), day, page())
+    return render_template("household/prices.html", **values)
+
+
+def _price_values(connection: Connection, member: str, day: LocalDay, present: Page) -> dict[str, Any]:
+    """What the price cards show: the day's prices, and those of now and next."""
+    prices = prices_between(connection, start_s=day.start_s, end_s=day.end_s)
+    start_s = present.current_start_s
+    around = {
+        row.start_s: row for row in prices_between(connection, start_s=start_s, end_s=start_s + 2 * present.interval_s)
+    }
+    supply = contract_at(connection, member, min(day.end_s - 1, present.now_s))
+    line = _price_line(prices, supply, day, present.fmt)
+    now_at = day.percent(present.now_s)
+    return {
+        "day": day,
+        "prices": prices,
+        "price_points": any(row.clearing_price_micro_per_kwh is not None for row in prices),
+        "price_now": around.get(start_s),
+        "price_next": around.get(start_s + present.interval_s),
+        "supply": supply,
+        "price_line": line,
+        "price_label": price_label(prices, present.fmt),
+        "hour_ticks": hour_ticks(day.start_s, day.end_s, day.hours()),
+        "now_at": now_at if 0 < now_at < 100 else None,
+        "previous_url": _day_url(day.shifted(-1)),
+        "next_url": _day_url(day.shifted(1)) if day.date < present.today.date else None,
+    }
+
+
+def _day_url(day: LocalDay) -> str:
+    assert request.endpoint is not None
+    return url_for(request.endpoint, day=day.date.isoformat())
+
+
+def _devices(connection: Connection, member: str, present: Page) -> tuple[DeviceHealth, ...]:
+    return device_health(
+        connection,
+        day_start_s=present.today.start_s,
+        day_end_s=present.today.end_s,
+        now_s=present.now_s,
+        interval_s=present.interval_s,
+        participant_id=member,
+    )
+
+
+def _unsettled(energy: EnergyOfSpan) -> list[UnsettledEnergy]:
+    return [
+        UnsettledEnergy(
+            start_s=row.start_s,
+            bought_wh=row.bought_wh,
+            sold_wh=row.sold_wh,
+            price_micro_per_kwh=row.clearing_price_micro_per_kwh,
+        )
+        for row in energy.provisional
+        if row.clearing_price_micro_per_kwh is not None
+    ]
+
+
+def _bars(energy: EnergyOfSpan, day: LocalDay) -> EnergyBars:
+    bars = [
+        EnergyBar(
+            start_s=row.start_s,
+            from_neighbours_wh=row.bought_wh,
+            from_supplier_wh=row.import_wh - row.bought_wh,
+            to_neighbours_wh=row.sold_wh,
+            to_grid_wh=row.export_wh - row.sold_wh,
+        )
+        for row in energy.rows
+    ]
+    return energy_bars(bars, start_s=day.start_s, end_s=day.end_s, interval_s=day.interval_s)
+
+
+def _price_line(
+    prices: tuple[RoundPrice, ...], supply: SupplyContract | None, day: LocalDay, fmt: Formats
+) -> PriceLine:
+    references = (
+        []
+        if supply is None
+        else [
+            ("Supplier charges", supply.supplier_price_micro_per_kwh),
+            ("Supplier pays", supply.feed_in_price_micro_per_kwh),
+        ]
+    )
+    points = [
+        (row.start_s, row.clearing_price_micro_per_kwh)
+        for row in prices
+        if row.clearing_price_micro_per_kwh is not None
+    ]
+    return price_line(
+        points,
+        start_s=day.start_s,
+        end_s=day.end_s,
+        interval_s=day.interval_s,
+        references=references,
+        micro_per_unit=fmt.micro_per_price_unit,
+    )
+
+
+def headline(energy: EnergyOfSpan, fmt: Formats, *, is_today: bool) -> str:
+    """The day in one sentence."""
+    if not energy.rows:
+        return "Waiting for the first readings." if is_today else "No readings for this day."
+    parts = []
+    if energy.bought_wh:
+        share = energy.bought_wh / energy.import_wh
+        parts.append(f"{fmt.share(share)} of what you drew came from neighbours")
+    if energy.sold_wh:
+        parts.append(f"you sold {fmt.energy(energy.sold_wh)} to neighbours")
+    if not parts:
+        return "Nothing has been shared with neighbours yet." if is_today else "Nothing was shared with neighbours."
+    sentence = " and ".join(parts)
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def energy_label(energy: EnergyOfSpan, fmt: Formats) -> str:
+    """The energy chart in words."""
+    return (
+        f"Energy by interval: {fmt.energy(energy.import_wh)} came in, {fmt.energy(energy.bought_wh)} of it from "
+        f"neighbours; {fmt.energy(energy.export_wh)} went out, {fmt.energy(energy.sold_wh)} of it to neighbours."
+    )
+
+
+def price_label(prices: tuple[RoundPrice, ...], fmt: Formats) -> str:
+    """The price chart in words."""
+    known = [row.clearing_price_micro_per_kwh for row in prices if row.clearing_price_micro_per_kwh is not None]
+    if not known:
+        return "No prices yet."
+    return f"Price by interval: between {fmt.price(min(known))} and {fmt.price(max(known))}."
+
+
+def device_problem(devices: tuple[DeviceHealth, ...]) -> str | None:
+    """One sentence about meters that do not report, None when all is well."""
+    if not devices:
+        return "No meter is connected to your home yet."
+    bad = [device for device in devices if device.health != "good"]
+    if not bad:
+        return None
+    return f"Meter {bad[0].device_id} {'is late' if bad[0].health == 'late' else 'is silent'}."

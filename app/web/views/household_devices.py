@@ -1,0 +1,61 @@
+"""Devices of a household, and the page that leads to what is used less often."""
+
+from dataclasses import dataclass
+
+from flask import render_template
+
+from app.storage.database import reading
+from app.web.context import engine, page
+from app.web.read_models.devices import complete_starts, device_health
+from app.web.views.household_access import household, participant_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MorePage:
+    """A link with an icon and one line about what is behind it."""
+
+    endpoint: str
+    icon: str
+    label: str
+    what: str
+
+
+MORE_PAGES = (
+    MorePage(
+        endpoint="household.preferences", icon="sliders", label="Preferences", what="Your two limits, and a pause."
+    ),
+    MorePage(endpoint="household.devices", icon="meter", label="Devices", what="Your meter and how well it reports."),
+    MorePage(
+        endpoint="household.follow",
+        icon="path",
+        label="Follow one kWh",
+        what="From the reading to the proof, with everything in between.",
+    ),
+    MorePage(endpoint="public.help_page", icon="help", label="Help and glossary", what="How it works, word by word."),
+)
+
+
+@household.get("/devices")
+def devices() -> str:
+    """Health of the member's meters today."""
+    present = page()
+    day = present.today
+    with reading(engine()) as connection:
+        found = device_health(
+            connection,
+            day_start_s=day.start_s,
+            day_end_s=day.end_s,
+            now_s=present.now_s,
+            interval_s=present.interval_s,
+            participant_id=participant_id(),
+        )
+        starts = complete_starts(
+            connection, participant_id(), start_s=day.start_s, end_s=day.end_s, interval_s=present.interval_s
+        )
+    return render_template("household/devices.html", devices=found, complete_starts=starts, day=day)
+
+
+@household.get("/more")
+def more() -> str:
+    """The pages that do not fit below the thumb."""
+    return render_template("household/more.html", more_pages=MORE_PAGES)

@@ -1,0 +1,142 @@
+"""The operator's pages: overview, rounds, settlement and members. No page shows what a home uses."""
+
+import json
+from typing import Any
+
+from flask import Blueprint, abort, render_template, url_for
+
+from app.access import Access, declare
+from app.storage.database import reading
+from app.web.context import day_asked_for, engine, page, require_interval
+from app.web.explanations import binding_limits
+from app.web.read_models.operations import (
+    CommunityState,
+    batches,
+    community_state,
+    members,
+    round_detail,
+    rounds_of_day,
+)
+from app.web.read_models.prices import latest_cleared_start_s
+from app.web.views.household_access import LATEST_S
+
+operator = Blueprint("operator", __name__, url_prefix="/operator")
+declare(operator, Access.OPERATOR)
+BATCHES_LISTED = 60
+
+
+@operator.get("")
+def dashboard() -> str:
+    """How the community stands, what needs attention first."""
+    present = page()
+    day = present.today
+    with reading(engine()) as connection:
+        state = community_state(connection, day_start_s=day.start_s, day_end_s=day.end_s, now_s=present.now_s)
+        newest_s = latest_cleared_start_s(connection, until_s=present.now_s + 86_400)
+        latest = None
+        if newest_s is not None:
+            latest = rounds_of_day(connection, start_s=newest_s, end_s=newest_s + 1)[0]
+    return render_template(
+        "operator/dashboard.html",
+        state=state,
+        latest=latest,
+        day=day,
+        attention=attention(state),
+        refresh_s=present.refresh_s,
+    )
+
+
+def attention(state: CommunityState) -> list[tuple[str, str, str, str]]:
+    """What the operator should look at: (tone, text, address, text of the link), most urgent first."""
+    found = []
+    red = state.statuses.get("red", 0)
+    if red:
+        text = f"{red} {'round' if red == 1 else 'rounds'} today could not keep the network's limits."
+        found.append(("bad", text, url_for("operator.rounds"), "See the rounds"))
+    if state.gateways_pending:
+        number = state.gateways_pending
+        text = f"{number} {'gateway waits' if number == 1 else 'gateways wait'} for approval."
+        found.append(("warn", text, url_for("operator.devices"), "Look at the key and approve"))
+    if state.alarms_today:
+        number = state.alarms_today
+        text = f"{number} {'batch of readings was' if number == 1 else 'batches of readings were'} refused today."
+        found.append(("warn", text, f"{url_for('operator.devices')}#alarms", "See why"))
+    if state.unsettled_before_now:
+        text = f"{state.unsettled_before_now} rounds older than a day are not settled."
+        found.append(("warn", text, url_for("operator.settlement"), "Open settlement"))
+    return found
+
+
+@operator.get("/rounds")
+def rounds() -> str:
+    """The rounds of a day."""
+    day = day_asked_for()
+    with reading(engine()) as connection:
+        found = rounds_of_day(connection, start_s=day.start_s, end_s=day.end_s)
+    return render_template(
+        "operator/rounds.html",
+        rounds=found,
+        day=day,
+        previous_url=url_for("operator.rounds", day=day.shifted(-1).date.isoformat()),
+        next_url=url_for("operator.rounds", day=day.shifted(1).date.isoformat())
+        if day.date <= page().today.date
+        else None,
+    )
+
+
+@operator.get(f"/rounds/<int(max={LATEST_S}):start_s>")
+def round_page(start_s: int) -> str:
+    """One round in full: result, certificate, limits with names and shadow prices."""
+    present = page()
+    require_interval(start_s)
+    with reading(engine()) as connection:
+        detail = round_detail(connection, start_s)
+        near = {
+            row.start_s
+            for row in rounds_of_day(
+                connection, start_s=start_s - present.interval_s, end_s=start_s + 2 * present.interval_s
+            )
+        }
+    if detail is None:
+        abort(404, "There is no market round for that interval.")
+    return render_template(
+        "operator/round.html",
+        detail=detail,
+        round=detail.round,
+        doc=detail.document,
+        binding=binding_limits(detail.document, network_drawing(), present.fmt),
+        previous_url=_neighbour(start_s - present.interval_s, near),
+        next_url=_neighbour(start_s + present.interval_s, near),
+    )
+
+
+def _neighbour(start_s: int, known: set[int]) -> str | None:
+    return url_for("operator.round_page", start_s=start_s) if start_s in known else None
+
+
+def network_drawing() -> dict[str, Any]:
+    """The network's picture, empty without one."""
+    community = page().community
+    return dict(json.loads((community.drawing_json if community else None) or "{}"))
+
+
+@operator.get("/settlement")
+def settlement() -> str:
+    """The newest settlement batches."""
+    with reading(engine()) as connection:
+        found = batches(connection, newest=BATCHES_LISTED)
+    return render_template("operator/settlement.html", batches=found)
+
+
+@operator.get("/members")
+def member_list() -> str:
+    """Members and their equipment."""
+    with reading(engine()) as connection:
+        found = members(connection)
+    return render_template("operator/members.html", members=found)
+
+
+@operator.get("/more")
+def more() -> str:
+    """The pages that do not fit below the thumb."""
+    return render_template("operator/more.html")

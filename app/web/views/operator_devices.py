@@ -1,0 +1,64 @@
+"""Gateways and meters of the community, and the approval of new gateways."""
+
+from flask import abort, flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from app.access import viewer
+from app.audit import AuditEntry, record
+from app.errors import InputError
+from app.storage.database import reading, writing
+from app.storage.store.devices import find_gateway, set_gateway_status
+from app.web.context import engine, page
+from app.web.read_models.devices import alarms, device_health, gateways
+from app.web.views.operator import operator
+
+ALARMS_LISTED = 100
+
+
+@operator.get("/devices")
+def devices() -> str:
+    """Every gateway and meter, and what was refused."""
+    present = page()
+    day = present.today
+    with reading(engine()) as connection:
+        meters = device_health(
+            connection,
+            day_start_s=day.start_s,
+            day_end_s=day.end_s,
+            now_s=present.now_s,
+            interval_s=present.interval_s,
+            participant_id=None,
+        )
+        return render_template(
+            "operator/devices.html",
+            devices=meters,
+            gateways=gateways(connection),
+            alarms=alarms(connection, newest=ALARMS_LISTED),
+        )
+
+
+@operator.post("/gateways/<gateway_id>/approve")
+def approve_gateway(gateway_id: str) -> Response:
+    """From now on the readings signed by this gateway's key count."""
+    return _decide(gateway_id, "approved", "Approved: its readings count from now on.")
+
+
+@operator.post("/gateways/<gateway_id>/revoke")
+def revoke_gateway(gateway_id: str) -> Response:
+    """From now on readings of this gateway are refused; what was accepted stays."""
+    return _decide(gateway_id, "revoked", "Revoked: its readings are refused from now on. What was accepted stays.")
+
+
+def _decide(gateway_id: str, status: str, said: str) -> Response:
+    with writing(engine()) as connection:
+        if find_gateway(connection, gateway_id) is None:
+            abort(404, "There is no such gateway.")
+        try:
+            gateway = set_gateway_status(connection, gateway_id, status)
+        except InputError as error:
+            flash(f"{str(error)[0].upper()}{str(error)[1:]}.", "bad")
+            return redirect(url_for("operator.devices"))
+        entry = AuditEntry(at_s=page().now_s, actor=viewer().id, action=f"gateway.{status}", subject=gateway_id)
+        record(connection, entry)
+    flash(f"{gateway.name}: {said}", "good")
+    return redirect(url_for("operator.devices"))

@@ -1,0 +1,62 @@
+"""One round explained to one member: why this price."""
+
+import json
+
+from flask import abort, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from app.storage.database import reading
+from app.storage.store.rounds import find_round
+from app.web.charts.merit_order import merit_order
+from app.web.context import engine, page, require_interval
+from app.web.explanations import binding_limits, price_sentences
+from app.web.read_models.prices import latest_cleared_start_s, price_story
+from app.web.views.household_access import LATEST_S, household, participant_id
+
+
+@household.get("/why")
+def why_now() -> Response:
+    """The round that is being delivered, or the newest one that was cleared."""
+    with reading(engine()) as connection:
+        start_s = latest_cleared_start_s(connection, until_s=page().now_s)
+    if start_s is None:
+        return redirect(url_for("household.prices"))
+    return redirect(url_for("household.why", start_s=start_s))
+
+
+@household.get(f"/why/<int(max={LATEST_S}):start_s>")
+def why(start_s: int) -> str:
+    """One round: the reader's limit against the price, the book behind it, the limits of the network."""
+    present = page()
+    require_interval(start_s)
+    with reading(engine()) as connection:
+        story = price_story(connection, participant_id(), start_s)
+        step_s = present.interval_s
+        before, after = (find_round(connection, start_s + step) for step in (-step_s, step_s))
+    if story is None:
+        abort(404, "There is no market round for that interval.")
+    drawing = json.loads((present.community.drawing_json if present.community else None) or "{}")
+    limits = [part.limit_micro_per_kwh for part in story.own]
+    chart = None
+    if story.demand and story.supply:
+        chart = merit_order(
+            demand=story.demand,
+            supply=story.supply,
+            price_micro=story.round.clearing_price_micro_per_kwh,
+            limit_micro=limits[0] if limits else None,
+            traded_wh=story.round.traded_wh,
+            micro_per_unit=present.fmt.micro_per_price_unit,
+        )
+    return render_template(
+        "household/why.html",
+        story=story,
+        sentences=price_sentences(story, present.fmt),
+        binding=binding_limits(story.round.clearing_document(), drawing, present.fmt),
+        chart=chart,
+        chart_label=(
+            f"Supply and demand: {present.fmt.energy(story.supply_wh)} offered, {present.fmt.energy(story.demand_wh)} "
+            f"wanted, price {present.fmt.price(story.round.clearing_price_micro_per_kwh)}."
+        ),
+        previous_url=url_for("household.why", start_s=start_s - step_s) if before else None,
+        next_url=url_for("household.why", start_s=start_s + step_s) if after else None,
+    )
