@@ -9,6 +9,7 @@ import click
 from house_sources import ROOT, committed, text
 
 from app.cli import main
+from meters.gateway_config import GatewayConfig
 
 DOCUMENTS = tuple(path for path in committed() if path.suffix == ".md")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -69,6 +70,13 @@ def test_a_command_or_option_that_does_not_exist_is_found() -> None:
     block = "\n".join(["```", *lines, "```", ""])
     problems = [mistake(words) for words in commands_in(block)]
     assert problems == ["chain serve --state x --speling 3: no option --speling", "sell-farm: no such command"]
+
+
+def test_the_gateway_configuration_in_the_guide_is_one_that_a_gateway_accepts(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```toml\n(.*?)^```", text(Path("docs/gateway-guide.md")), flags=re.MULTILINE | re.DOTALL)
+    path = tmp_path / "gateway.toml"
+    path.write_text(block, encoding="utf-8")
+    assert [meter.device for meter in GatewayConfig.load(path).meters] == ["D017"]
 
 
 def test_make_targets_named_in_documents_exist() -> None:
