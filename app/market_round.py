@@ -14,7 +14,6 @@ Every step may be repeated: what was done stays as it was done.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from matching.clearing import Clearing, MarketRules, clear
 from sqlalchemy import Engine
 
 from app.agents.battery import LOOK_BACK_S, battery_order
@@ -23,22 +22,21 @@ from app.agents.histories import Histories
 from app.agents.household import forecast_order
 from app.community import Snapshot, community_at
 from app.round_inputs import (
-    BusPowers,
     baseline_of_the_rest,
     controlled_points,
     drawn,
     market_injection_w,
     network_state,
 )
-from app.set_points import decide_set_points
+from app.set_points import decide_set_points, shared_room_w
 from app.storage.database import reading, writing
 from app.storage.store.community import Envelope, save_envelopes
 from app.storage.store.orders import book_of, place_orders
 from app.storage.store.outcomes import battery_looks_since, battery_sales_between, outcomes_of
 from app.storage.store.rounds import PublishedClearing, SetPoint, close_round, find_round, open_rounds, save_clearing
-from grid.envelopes import uniform_generation_share
 from grid.network import GridNetwork
 from matching.book import OrderBook
+from matching.clearing import Clearing, MarketRules, clear
 from matching.orders import Order
 from meters.clock import Clock
 from meters.interval import DeliveryInterval
@@ -85,25 +83,19 @@ def expect(desk: MarketDesk, interval: DeliveryInterval, *, decided_s: int) -> E
 
 
 def publish_envelopes(desk: MarketDesk, expected: Expectation) -> None:
-    """Each controllable plant gets the share of its nameplate that the network surely carries, others their rating."""
-    share = 1.0
+    """What each connection may draw and feed in: controllable plants share the network's room, others their rating."""
     homes, minutes = expected.snapshot.homes, expected.interval.minutes
+    points = controlled_points(homes, expected.by_point, minutes)
+    room_w = {point.metering_point: float(point.generation_w) for point in points}
     if desk.network is not None:
-        drawn_w, drawn_var = drawn(desk.network, homes, expected.by_point, minutes)
-        nameplate = BusPowers(desk.network)
-        for point in controlled_points(expected.snapshot):
-            nameplate.add(point.bus, point.generation_w)
-        share = uniform_generation_share(
-            desk.network, firm_injection_w=drawn_w, firm_injection_var=drawn_var, generation_w=nameplate.power
-        )
+        shared_w = shared_room_w(desk.network, points, *drawn(desk.network, homes, expected.by_point, minutes))
+        room_w = dict(zip(room_w, shared_w, strict=True))
     envelopes = [
         Envelope(
             metering_point_id=point,
             start_s=expected.interval.start_s,
             import_limit_w=home.point.connection_w,
-            export_limit_w=int(share * home.point.generation_w)
-            if home.point.generation_controllable
-            else home.point.connection_w,
+            export_limit_w=int(room_w.get(point, home.point.connection_w)),
         )
         for point, home in homes.items()
     ]
@@ -152,10 +144,9 @@ def clear_and_publish(desk: MarketDesk, expected: Expectation) -> Clearing:
     outcomes = outcomes_of(orders, trades)
     injection_w = rest_w + market_injection_w(desk.network, outcomes, minutes)
     set_points = decide_set_points(
-        controlled_points(snapshot),
+        controlled_points(homes, expected.by_point, minutes),
         outcomes,
         minutes=minutes,
-        bound=bool(clearing.binding) or clearing.status != "green",
         limits=desk.network,
         injection_w=injection_w,
         injection_var=drawn_var,

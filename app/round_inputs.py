@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from app.agents.forecast import Forecast
-from app.community import Home, Snapshot
+from app.community import Home
 from app.set_points import ControlledPoint
 from grid.limits import FloatArray
 from grid.network import GridNetwork
@@ -69,11 +69,18 @@ def market_injection_w(
     return powers.power
 
 
-def controlled_points(snapshot: Snapshot) -> tuple[ControlledPoint, ...]:
+def controlled_points(
+    homes: Mapping[str, Home], forecasts: Mapping[str, Forecast], minutes: int
+) -> tuple[ControlledPoint, ...]:
     """Metering points whose feed-in a gateway can limit."""
     return tuple(
-        ControlledPoint(metering_point=point, bus=home.point.bus, generation_w=home.point.generation_w)
-        for point, home in snapshot.homes.items()
+        ControlledPoint(
+            metering_point=point,
+            bus=home.point.bus,
+            generation_w=home.point.generation_w,
+            capability_w=forecasts[point].capability_wh * 60 / minutes,
+        )
+        for point, home in homes.items()
         if home.point.generation_controllable and home.point.bus is not None
     )
 

@@ -1,27 +1,33 @@
-"""From a published clearing to what each site may feed in.
+"""From a published clearing to what each site must keep.
 
-Where the network binds, a site keeps to what was accepted. Where it does not, the room that is left is given to all
-sites by the same share of their nameplates: more sun than forecast still flows, and the network stays safe if all of
-it comes.
+Every controllable plant may feed in the same share of what it is capable of at this hour, the largest that the network
+carries if all of them do so at once, beside the accepted flexible energy and with less load than expected. Where
+the network carries all of it, the room that is left is shared by nameplate. So more sun than forecast still flows, and
+the network stays safe if all of it comes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grid.envelopes import uniform_generation_share
 from grid.limits import FloatArray, NetworkLimits
 from matching.orders import Firmness, Order, Side, Trade
 
+SURE_SHARE_OF_LOAD = 0.5
+"""Of the load that is forecast, as much is taken for sure when room for feed-in is given away."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlledPoint:
-    """A metering point whose feed-in can be limited, its bus, and the nameplate of its solar in W."""
+    """A metering point whose feed-in can be limited: its bus, the solar's nameplate and what it can do now, in W."""
 
     metering_point: str
     bus: int
     generation_w: int
+    capability_w: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +37,6 @@ class PointSetPoints:
     metering_point: str
     export_limit_w: int | None
     battery_w: int | None
-
-
-def permitted_feed_in_w(outcomes: Sequence[tuple[Order, Trade]], minutes: int) -> dict[str, float]:
-    """Feed-in per metering point after curtailment, W: curtailable orders in full less what was curtailed."""
-    permitted: dict[str, float] = {}
-    for order, trade in outcomes:
-        if order.firmness is Firmness.CURTAILABLE and order.side is Side.SELL:
-            left_w = (order.quantity_wh - trade.curtailed_wh) * 60 / minutes
-            permitted[order.metering_point] = permitted.get(order.metering_point, 0.0) + left_w
-    return permitted
 
 
 def battery_powers_w(outcomes: Sequence[tuple[Order, Trade]], minutes: int) -> dict[str, int]:
@@ -54,31 +50,47 @@ def battery_powers_w(outcomes: Sequence[tuple[Order, Trade]], minutes: int) -> d
     return powers
 
 
+def uncontrolled_injection_w(
+    injection_w: FloatArray,
+    points: Sequence[ControlledPoint],
+    outcomes: Sequence[tuple[Order, Trade]],
+    *,
+    minutes: int,
+    buses: Sequence[int],
+) -> FloatArray:
+    """`injection_w` [n_bus] of the published result without what controllable plants feed in."""
+    controlled = {point.metering_point for point in points}
+    column = {bus: k for k, bus in enumerate(buses)}
+    rest_w = injection_w.copy()
+    for order, trade in outcomes:
+        if order.firmness is Firmness.CURTAILABLE and order.metering_point in controlled and order.bus in column:
+            rest_w[column[order.bus]] -= (order.quantity_wh - trade.curtailed_wh) * 60 / minutes
+    return rest_w
+
+
 def decide_set_points(
     points: Sequence[ControlledPoint],
     outcomes: Sequence[tuple[Order, Trade]],
     *,
     minutes: int,
-    bound: bool,
     limits: NetworkLimits | None,
     injection_w: FloatArray,
     injection_var: FloatArray,
 ) -> tuple[PointSetPoints, ...]:
     """Set-points of one interval. `injection_w`, `injection_var` [n_bus] are those of the published result."""
-    permitted = permitted_feed_in_w(outcomes, minutes)
+    permitted_w = [float(point.generation_w) for point in points]
+    if limits is not None:
+        rest_w = uncontrolled_injection_w(injection_w, points, outcomes, minutes=minutes, buses=limits.buses)
+        permitted_w = shared_room_w(limits, points, rest_w, injection_var)
     batteries = battery_powers_w(outcomes, minutes)
-    share = 0.0 if bound else _share_of_room(points, permitted, limits, injection_w, injection_var)
-    decided = []
-    for point in points:
-        base_w = permitted.get(point.metering_point, 0.0)
-        room_w = max(0.0, point.generation_w - base_w)
-        decided.append(
-            PointSetPoints(
-                metering_point=point.metering_point,
-                export_limit_w=int(base_w + share * room_w),
-                battery_w=batteries.pop(point.metering_point, None),
-            )
+    decided = [
+        PointSetPoints(
+            metering_point=point.metering_point,
+            export_limit_w=int(limit_w),
+            battery_w=batteries.pop(point.metering_point, None),
         )
+        for point, limit_w in zip(points, permitted_w, strict=True)
+    ]
     decided.extend(
         PointSetPoints(metering_point=metering_point, export_limit_w=None, battery_w=battery_w)
         for metering_point, battery_w in sorted(batteries.items())
@@ -86,19 +98,29 @@ def decide_set_points(
     return tuple(decided)
 
 
-def _share_of_room(
-    points: Sequence[ControlledPoint],
-    permitted: Mapping[str, float],
-    limits: NetworkLimits | None,
-    injection_w: FloatArray,
-    injection_var: FloatArray,
-) -> float:
-    if limits is None:
-        return 1.0
+def shared_room_w(
+    limits: NetworkLimits, points: Sequence[ControlledPoint], rest_w: FloatArray, rest_var: FloatArray
+) -> list[float]:
+    """What each plant may feed in beside `rest_w`, `rest_var` [n_bus], whose load may turn out lower; as `points`."""
+    careful_w = np.where(rest_w < 0, rest_w * SURE_SHARE_OF_LOAD, rest_w)
+    careful_var = rest_var * SURE_SHARE_OF_LOAD
     column = {bus: k for k, bus in enumerate(limits.buses)}
-    room_w = np.zeros(len(limits.buses))
-    for point in points:
-        room_w[column[point.bus]] += max(0.0, point.generation_w - permitted.get(point.metering_point, 0.0))
-    return uniform_generation_share(
-        limits, firm_injection_w=injection_w, firm_injection_var=injection_var, generation_w=room_w
-    )
+    where = np.array([column[point.bus] for point in points], dtype=np.int64)
+    capable_w = np.array([min(point.capability_w, point.generation_w) for point in points])
+    spare_w = np.array([point.generation_w for point in points]) - capable_w
+
+    def share(base_w: FloatArray, more_w: FloatArray) -> float:
+        per_bus = _per_bus(where, more_w, len(limits.buses))
+        return uniform_generation_share(
+            limits, firm_injection_w=base_w, firm_injection_var=careful_var, generation_w=per_bus
+        )
+
+    first = share(careful_w, capable_w)
+    if first < 1.0:
+        return [float(first * each) for each in capable_w]
+    second = share(careful_w + _per_bus(where, capable_w, len(limits.buses)), spare_w)
+    return [float(capable + second * spare) for capable, spare in zip(capable_w, spare_w, strict=True)]
+
+
+def _per_bus(where: NDArray[np.int64], powers_w: FloatArray, size: int) -> FloatArray:
+    return np.bincount(where, weights=powers_w, minlength=size).astype(np.float64)

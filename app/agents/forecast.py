@@ -19,17 +19,21 @@ STANDARD_HOURLY = (18, 16, 15, 15, 17, 36, 45, 50, 52, 51, 52, 53, 50, 51, 50, 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """Net energy expected in one interval, integer Wh (one of the two is zero), and what it rests on."""
+    """Net energy expected in one interval, integer Wh (one of the two is zero), and what it rests on.
+
+    capability_wh  what the home may feed in on a better day than expected, never less than `export_wh`
+    """
 
     import_wh: int
     export_wh: int
     basis: str
+    capability_wh: int = 0
 
 
 class History:
-    """Net energy of one metering point, + fed in, newest last, as known at some moment.
+    """Net energy of one metering point, + fed in, as known at some moment.
 
-    What was curtailed counts as fed in: it is what the home could have delivered.
+    Where a limit was felt, what the home had offered counts: it could have delivered that.
     """
 
     __slots__ = ("_net_wh",)
@@ -37,9 +41,9 @@ class History:
     def __init__(self) -> None:
         self._net_wh: dict[int, int] = {}
 
-    def learn(self, start_s: int, *, import_wh: int, export_wh: int, curtailed_wh: int = 0) -> None:
-        """Take in a validated value; a corrected one replaces the earlier."""
-        self._net_wh[start_s] = export_wh + curtailed_wh - import_wh
+    def learn(self, start_s: int, *, import_wh: int, export_wh: int, offered_wh: int = 0) -> None:
+        """Take in a validated value; a corrected one replaces the earlier. `offered_wh` only where a limit was felt."""
+        self._net_wh[start_s] = max(export_wh, offered_wh) - import_wh
 
     def forget_before(self, start_s: int) -> None:
         """Drop values older than `start_s`."""
@@ -55,6 +59,10 @@ class History:
         known = [value for day in range(1, days + 1) if (value := self._net_wh.get(start_s - day * 86_400)) is not None]
         return sum(known) / len(known) if known else None
 
+    def capability_wh(self, start_s: int, days: int = DAYS_OF_MEMORY) -> int:
+        """Most that was fed in at this time of day on the days before."""
+        return max((self._net_wh.get(start_s - day * 86_400, 0) for day in range(1, days + 1)), default=0)
+
 
 def forecast(history: History, start_s: int, *, minutes: int, known_before_s: int) -> Forecast:
     """Expected net energy of the interval at `start_s`, using only slots that ended by `known_before_s`."""
@@ -69,7 +77,8 @@ def forecast(history: History, start_s: int, *, minutes: int, known_before_s: in
         if (seen := history.at(start)) is not None and (mean := history.mean_at(start)) is not None
     ]
     moved = _moved(expected, pairs)
-    return _signed(round(moved), f"own readings of the last {DAYS_OF_MEMORY} days")
+    basis = f"own readings of the last {DAYS_OF_MEMORY} days"
+    return _signed(round(moved), basis, capability_wh=history.capability_wh(start_s))
 
 
 def _moved(expected: float, pairs: list[tuple[int, float]]) -> float:
@@ -88,5 +97,8 @@ def _standard(start_s: int, minutes: int) -> Forecast:
     return _signed(-round(energy_wh), "standard household profile: no readings of this home yet")
 
 
-def _signed(net_wh: int, basis: str) -> Forecast:
-    return Forecast(import_wh=max(-net_wh, 0), export_wh=max(net_wh, 0), basis=basis)
+def _signed(net_wh: int, basis: str, *, capability_wh: int = 0) -> Forecast:
+    export_wh = max(net_wh, 0)
+    return Forecast(
+        import_wh=max(-net_wh, 0), export_wh=export_wh, basis=basis, capability_wh=max(capability_wh, export_wh)
+    )

@@ -6,47 +6,48 @@ it was told not to counts as if it had.
 
 from sqlalchemy import Engine
 
-from app.agents.forecast import DAYS_OF_MEMORY, RECENT_SLOTS, Forecast, History, forecast
+from app.agents.forecast import DAYS_OF_MEMORY, Forecast, History, forecast
 from app.storage.database import reading
-from app.storage.store.outcomes import curtailments_between
+from app.storage.store.outcomes import limited_offers_between
 from app.storage.store.readings import energy_history
 from meters.interval import DeliveryInterval
 
 MEMORY_S = (DAYS_OF_MEMORY + 1) * 86_400
-RECENT_S = 2 * 3600
-FULL_REFRESH_S = 24 * 3600
 BOUND_SHARE = 0.97
 """A limit was felt if at least this share of what it allowed was fed in."""
 
 
 class Histories:
-    """Histories of all metering points, refreshed from the database at each decision."""
+    """Histories of all metering points, brought up to date from the database at each decision."""
 
     def __init__(self, engine: Engine, *, minutes: int) -> None:
         self._engine = engine
         self._minutes = minutes
         self._by_point: dict[str, History] = {}
-        self._full_at_s: int | None = None
+        self._known_by_s = -1
 
     def refresh(self, decided_s: int) -> None:
-        """Learn what was received before `decided_s`; late values of the last hours at once, older ones once a day."""
-        full = self._full_at_s is None or decided_s - self._full_at_s >= FULL_REFRESH_S
-        since_s = decided_s - (MEMORY_S if full else RECENT_S + RECENT_SLOTS * self._minutes * 60)
+        """Learn what was received before `decided_s` and is not known yet, late values and corrections included."""
+        since_s = decided_s - MEMORY_S
         with reading(self._engine) as connection:
             rows = energy_history(
-                connection, start_s=since_s, end_s=decided_s, minutes=self._minutes, received_by_s=decided_s - 1
+                connection,
+                start_s=since_s,
+                minutes=self._minutes,
+                received_after_s=self._known_by_s,
+                received_by_s=decided_s - 1,
             )
-            curtailed = curtailments_between(connection, start_s=since_s, end_s=decided_s)
-        if full:
-            self._full_at_s = decided_s
-            for history in self._by_point.values():
-                history.forget_before(since_s)
+            earliest_s = min((start_s for _, start_s, _, _ in rows), default=decided_s)
+            limited = limited_offers_between(connection, start_s=earliest_s, end_s=decided_s)
+        for history in self._by_point.values():
+            history.forget_before(since_s)
         for point, start_s, import_wh, export_wh in rows:
-            permitted_wh, curtailed_wh = curtailed.get((point, start_s), (0, 0))
-            felt = curtailed_wh > 0 and export_wh >= permitted_wh * BOUND_SHARE
+            limit_w, offered_wh = limited.get((point, start_s), (None, 0))
+            felt = limit_w is not None and export_wh >= limit_w * self._minutes / 60 * BOUND_SHARE
             self._by_point.setdefault(point, History()).learn(
-                start_s, import_wh=import_wh, export_wh=export_wh, curtailed_wh=curtailed_wh if felt else 0
+                start_s, import_wh=import_wh, export_wh=export_wh, offered_wh=offered_wh if felt else 0
             )
+        self._known_by_s = decided_s - 1
 
     def forecast(self, metering_point: str, interval: DeliveryInterval, *, decided_s: int) -> Forecast:
         """What a metering point is expected to draw or feed in, decided at `decided_s`."""

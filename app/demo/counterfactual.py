@@ -1,15 +1,18 @@
 """The same day without a market: every home alone with its supplier, on the same meters and the same network.
 
-Batteries serve their own home. Where the network cannot carry what all homes feed in together, everybody's feed-in is
-reduced by the same share, which is what an operator without a market can do.
+Batteries serve their own home. Where the network cannot carry what all homes feed in together, the feed-in of every
+plant that can be controlled is reduced by the same share, which is what an operator without a market can do. The
+operator is as careful as the market is when it gives room away (`app.set_points.SURE_SHARE_OF_LOAD`).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.demo.neighbourhood import SLOT_S, FloatArray, Neighbourhood
+from app.demo.neighbourhood import CONTROLLABLE_FROM_W, SLOT_S, FloatArray, Neighbourhood
 from app.demo.site import FREE, Battery, SiteState, advanced, flow
+from app.set_points import SURE_SHARE_OF_LOAD
 from grid.limits import NetworkLimits, OperatingPoint
 
 SHARE_STEPS = 10
@@ -55,18 +58,18 @@ def supplier_only_day(
     """Simulate `slots` slots from `first_s`, batteries starting with `opening_stored_wh` [n_home]."""
     first = world.slot(first_s)
     net_w, closing_stored_wh = _net_powers(world, first, slots, opening_stored_wh)
-    shares = np.ones(slots)
+    steered = np.array([home.generation_w >= CONTROLLABLE_FROM_W for home in world.homes])
+    shares = np.ones((slots, len(world.homes)))
     points: list[OperatingPoint] = []
     for k in range(slots):
         points.append(limits.solve(*bus_powers(world, limits, net_w[k], first + k)))
-        if points[-1].violations:
-            shares[k] = _common_share(world, limits, net_w[k], first + k)
+        shares[k, steered] = _common_share(world, limits, net_w[k], first + k, steered)
     hours = SLOT_S / 3600
     import_wh, export_wh = np.clip(net_w, 0, None) * hours, np.clip(-net_w, 0, None) * hours
     return SupplierOnlyDay(
         import_wh=import_wh,
         export_wh=export_wh,
-        limited_export_wh=export_wh * shares[:, None],
+        limited_export_wh=export_wh * shares,
         consumption_wh=world.load_w[first : first + slots] * hours,
         closing_stored_wh=closing_stored_wh,
         violating_slots=sum(bool(point.violations) for point in points),
@@ -100,14 +103,21 @@ def _net_powers(
     return net_w, np.array([state.stored_wh for state in states])
 
 
-def _common_share(world: Neighbourhood, limits: NetworkLimits, net_w: FloatArray, row: int) -> float:
-    """Largest share of everybody's feed-in that keeps every limit; 0 when even none does not help."""
+def _common_share(
+    world: Neighbourhood, limits: NetworkLimits, net_w: FloatArray, row: int, steered: NDArray[np.bool_]
+) -> float:
+    """Largest share of the steered plants' feed-in that keeps every limit; 0 when even none does not help."""
+
+    def safe(share: float) -> bool:
+        reduced_w = np.where(steered & (net_w < 0), net_w * share, net_w)
+        careful_w = np.where(reduced_w > 0, reduced_w * SURE_SHARE_OF_LOAD, reduced_w)
+        active_w, reactive = bus_powers(world, limits, careful_w, row)
+        return not limits.solve(active_w, reactive * SURE_SHARE_OF_LOAD).violations
+
     low, high = 0.0, 1.0
+    if safe(high):
+        return high
     for _ in range(SHARE_STEPS):
         middle = (low + high) / 2
-        reduced_w = np.where(net_w < 0, net_w * middle, net_w)
-        if limits.solve(*bus_powers(world, limits, reduced_w, row)).violations:
-            high = middle
-        else:
-            low = middle
+        low, high = (middle, high) if safe(middle) else (low, middle)
     return low

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine
 
-from app.demo.neighbourhood import Home, Neighbourhood
+from app.demo.neighbourhood import CONTROLLABLE_FROM_W, Home, Neighbourhood
 from app.storage.database import reading, writing
 from app.storage.store.community import Community, add_tariff, create_community, find_community
 from app.storage.store.devices import Device, Gateway, add_device, add_gateway
@@ -22,8 +22,6 @@ from contracts.tariff import Tariff
 TIMEZONE = "Europe/Berlin"
 OPERATOR_ID = "operator"
 HOMES_PER_GATEWAY = 30
-CONTROLLABLE_FROM_W = 10_000
-"""Smaller solar cannot be told anything: its feed-in is firm."""
 CONNECTION_W = 43_000
 """Three phases of 63 A: larger than any home of the data draws; larger plants have a connection to match."""
 # (energy price, feed-in price) of three suppliers in micro-units per kWh, net of grid fees and VAT.

@@ -24,6 +24,9 @@ DARK_DAY = date(2016, 12, 15)
 SOLAR_FACTOR = 2.5
 """The installed solar of the data set times this: the default day then overloads the transformer at noon."""
 
+CONTROLLABLE_FROM_W = 10_000
+"""Smaller solar cannot be told anything: its feed-in is firm."""
+
 FloatArray = NDArray[np.float64]
 
 

@@ -52,11 +52,20 @@ def test_a_cloudy_morning_lowers_the_noon_but_never_below_zero() -> None:
     assert expected.import_wh == 0
 
 
-def test_curtailed_energy_counts_as_what_the_home_could_deliver() -> None:
+def test_where_a_limit_was_felt_the_offer_counts_as_what_the_home_could_deliver() -> None:
     history = History()
     for day in range(1, 4):
-        history.learn(NOON_S - day * DAY_S, import_wh=0, export_wh=300, curtailed_wh=600)
+        history.learn(NOON_S - day * DAY_S, import_wh=0, export_wh=300, offered_wh=900)
     assert forecast(history, NOON_S, minutes=15, known_before_s=NOON_S - SLOT_S).export_wh == 900
+
+
+def test_the_capability_is_the_best_of_the_days_before_and_never_below_the_forecast() -> None:
+    history = a_regular_home(until_s=NOON_S - SLOT_S)
+    history.learn(NOON_S - 3 * DAY_S, import_wh=0, export_wh=1_500)
+    expected = forecast(history, NOON_S, minutes=15, known_before_s=NOON_S - SLOT_S)
+    assert expected.capability_wh == 1_500
+    evening = forecast(history, NOON_S + 8 * 3600, minutes=15, known_before_s=NOON_S - SLOT_S)
+    assert evening.capability_wh >= evening.export_wh
 
 
 @pytest.mark.parametrize("minutes", [5, 15, 60])
