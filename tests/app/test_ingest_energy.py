@@ -41,7 +41,7 @@ def test_floored_energy_adds_up_to_the_registers_exactly(any_community: Engine) 
     registers = [(i * 333_333, i * 1_001) for i in range(97)]
     _post(any_community, signed(readings_from(registers, start_s=NOON_S - 97 * 900)))
     with reading(any_community) as connection:
-        rows = energy_history(connection, start_s=0, end_s=NOON_S, minutes=15, received_by_s=NOON_S + 3_600)
+        rows = energy_history(connection, start_s=0, minutes=15, received_after_s=-1, received_by_s=NOON_S + 3_600)
     assert len(rows) == 96
     assert sum(row[2] for row in rows) == 96 * 333_333 // 1_000
     assert sum(row[3] for row in rows) == 96 * 1_001 // 1_000
@@ -130,6 +130,6 @@ def test_a_reading_from_the_future_is_refused(community: Engine) -> None:
 def test_energy_received_after_an_instant_was_not_known_at_it(any_community: Engine) -> None:
     _post(any_community, signed(readings_from(REGISTERS)))
     with reading(any_community) as connection:
-        late = energy_history(connection, start_s=0, end_s=NOON_S * 2, minutes=15, received_by_s=NOON_S + 3_599)
-        then = energy_history(connection, start_s=0, end_s=NOON_S * 2, minutes=15, received_by_s=NOON_S + 3_600)
+        late = energy_history(connection, start_s=0, minutes=15, received_after_s=-1, received_by_s=NOON_S + 3_599)
+        then = energy_history(connection, start_s=0, minutes=15, received_after_s=-1, received_by_s=NOON_S + 3_600)
     assert (len(late), len(then)) == (0, 2)
