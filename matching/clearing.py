@@ -22,10 +22,11 @@ from matching.injections import feeder_of
 from matching.publication import Decision, publish
 from matching.rationing import keyed_tie_keys
 from matching.result import Clearing, Status
-from matching.rules import INTERVAL_MINUTES, MarketRules, Terms
+from matching.rules import INTERVAL_MINUTES, MarketRules, RuleError, Terms
 from matching.scarcity import curtail_as_far_as_helps
 from matching.stopwatch import Stopwatch
 from matching.validation import require_valid
+from matching.welfare import load_solver
 
 __all__ = ["Clearing", "MarketRules", "clear"]
 
@@ -45,13 +46,13 @@ def clear(
     """The result of one interval's book under the network's limits.
 
     `baseline_w` and `baseline_var` [n_bus], + into the grid, are what flows beside the book; zero if not given.
-    Raises BookError for orders that cannot be cleared, ValueError for contradicting arguments and LossesNotCovered
+    Raises BookError for orders that cannot be cleared, RuleError for circumstances that contradict and LossesNotCovered
     where the market must buy losses that nobody offers.
     """
     if interval_minutes not in INTERVAL_MINUTES:
-        raise ValueError(f"an interval lasts {', '.join(map(str, INTERVAL_MINUTES))} minutes, not {interval_minutes}")
+        raise RuleError(f"an interval lasts {', '.join(map(str, INTERVAL_MINUTES))} minutes, not {interval_minutes}")
     if limits is None and rules.losses == "market":
-        raise ValueError("the market can buy losses only of a network: give one, or leave losses to the grid")
+        raise RuleError("the market can buy losses only of a network: give one, or leave losses to the grid")
     require_valid(book, None if limits is None else limits.buses)
     stopwatch, tie_keys = Stopwatch(), keyed_tie_keys(book.order_ids, rules.tie_seed)
     terms = Terms(book=book, rules=rules, interval_minutes=interval_minutes, tie_keys=tie_keys)
@@ -75,6 +76,8 @@ def _within_limits(market: BoundMarket) -> Decision:
             return _with_light(market, decision)
         point = decision.judged
     rounds = 1
+    with market.stopwatch.measuring("import"):
+        load_solver()
     for factor in MARGIN_FACTORS if point is not None else ():
         assert point is not None
         bound, used = keep_limits(market, point, margin_factor=factor)

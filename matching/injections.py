@@ -8,6 +8,7 @@ from grid.limits import FloatArray, LimitRow, NetworkLimits, OperatingPoint
 from grid.power_flow import PowerFlowDiverged
 from matching.book import CURTAILABLE, FLEXIBLE, BoolArray, IntArray, OrderBook
 from matching.cells import NetworkRows
+from matching.rules import RuleError
 
 EQUALLY_EFFECTIVE = 1e-3  # buses whose sensitivities differ by less, relative to the largest, count as equal
 HALVINGS_MAX = 12
@@ -88,7 +89,7 @@ def feeder_of(
     baseline_w: FloatArray | None,
     baseline_var: FloatArray | None,
 ) -> Feeder:
-    """The book on the network; a missing baseline is zero. Raises ValueError for a baseline of the wrong shape."""
+    """The book on the network; a missing baseline is zero. Raises RuleError for a baseline of the wrong shape."""
     buses = np.asarray(limits.buses, dtype=np.int64)
     fixed_w, fixed_var = _baseline(baseline_w, buses.size, "W"), _baseline(baseline_var, buses.size, "var")
     w_per_wh = 60.0 / interval_minutes
@@ -113,5 +114,5 @@ def _baseline(values: FloatArray | None, bus_count: int, unit: str) -> FloatArra
         return np.zeros(bus_count)
     array = np.asarray(values, dtype=np.float64)
     if array.shape != (bus_count,) or not np.isfinite(array).all():
-        raise ValueError(f"the baseline in {unit} must be {bus_count} finite values, one for each bus of the network")
+        raise RuleError(f"the baseline in {unit} must be {bus_count} finite values, one for each bus of the network")
     return array

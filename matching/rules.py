@@ -12,9 +12,13 @@ LOSSES = ("grid", "market")
 INTERVAL_MINUTES = (5, 15, 30, 60)
 
 
+class RuleError(ValueError):
+    """Rules or circumstances that contradict each other; the message says which and what to do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketRules:
-    """Rules of one clearing. Prices in micro-units per kWh, on the tick. Raises ValueError for rules that contradict.
+    """Rules of one clearing. Prices in micro-units per kWh, on the tick. Raises RuleError for rules that contradict.
 
     k                 where in the interval of supporting prices the price lies: 0 favours buyers, 1 favours sellers
     supplier_price, feed_in_price  what members pay and get outside; the latter is what curtailing costs
@@ -35,24 +39,24 @@ class MarketRules:
 
     def __post_init__(self) -> None:
         if self.mechanism not in MECHANISMS:
-            raise ValueError(f"mechanism {self.mechanism!r} does not exist; choose from {', '.join(MECHANISMS)}")
+            raise RuleError(f"mechanism {self.mechanism!r} does not exist; choose from {', '.join(MECHANISMS)}")
         if self.losses not in LOSSES:
-            raise ValueError(f"losses must be one of {', '.join(LOSSES)}, not {self.losses!r}")
+            raise RuleError(f"losses must be one of {', '.join(LOSSES)}, not {self.losses!r}")
         if not 0.0 <= self.k <= 1.0:
-            raise ValueError(f"k must lie between 0 and 1, not {self.k}")
+            raise RuleError(f"k must lie between 0 and 1, not {self.k}")
         self._check_outside_prices()
 
     def _check_outside_prices(self) -> None:
         supplier, feed_in = self.supplier_price_micro_per_kwh, self.feed_in_price_micro_per_kwh
         for name, price in (("supplier", supplier), ("feed-in", feed_in)):
             if price is not None and price % PRICE_TICK_MICRO_PER_KWH:
-                raise ValueError(
+                raise RuleError(
                     f"the {name} price {price} is off the tick; give a multiple of {PRICE_TICK_MICRO_PER_KWH}"
                 )
         if supplier is not None and feed_in is not None and feed_in > supplier:
-            raise ValueError(f"the feed-in price {feed_in} must not be above the supplier price {supplier}")
+            raise RuleError(f"the feed-in price {feed_in} must not be above the supplier price {supplier}")
         if self.thin_book_price and (supplier is None or feed_in is None):
-            raise ValueError("the thin-book price needs a supplier price and a feed-in price")
+            raise RuleError("the thin-book price needs a supplier price and a feed-in price")
 
     @property
     def supplier(self) -> Supplier:

@@ -12,6 +12,7 @@ one price tick says so. Energies are solved in units and prices in scales that s
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,6 +72,12 @@ class _Scale:
     energy_wh: float
     price: float
     row: FloatArray
+
+
+def load_solver() -> None:
+    """Import Pyomo and HiGHS now, so that the first optimisation takes no longer than the others."""
+    import_module("pyomo.environ")
+    import_module("pyomo.contrib.appsi.solvers.highs")
 
 
 def solve_welfare(problem: WelfareProblem) -> WelfareSolution | None:

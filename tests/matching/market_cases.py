@@ -4,16 +4,18 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import settings
 
 from grid.limits import FloatArray, LimitKind, LimitRow, OperatingPoint, Violation
 from grid.power_flow import PowerFlowDiverged
 from matching.book import OrderBook
+from matching.clearing import Clearing, MarketRules
 from matching.orders import Firmness, Order, Side
 
 TICK = 100
 
 
-def order(  # noqa: PLR0913 (an order in one line)
+def order(
     order_id: str,
     side: str,
     quantity_wh: int,
@@ -68,9 +70,7 @@ class DirectCurrentTree:
         flow = self._behind() @ injection_w
         loading = 100.0 * np.abs(flow) / np.array(self.limits_w)
         passed = [
-            Violation(
-                kind=LimitKind.LINE_LOADING, element=k, name=f"line {k}", limit=100.0, value=float(loading[k])
-            )
+            Violation(kind=LimitKind.LINE_LOADING, element=k, name=f"line {k}", limit=100.0, value=float(loading[k]))
             for k in np.flatnonzero(loading > 100.0 + 1e-4).tolist()
         ]
         return OperatingPoint(
@@ -170,3 +170,19 @@ class OneCable:
 
     def judge(self, injection_w: FloatArray, injection_var: FloatArray) -> OperatingPoint:
         return self.solve(injection_w, injection_var)
+
+
+def outcome(clearing: Clearing) -> dict[str, tuple[int, int, int | None]]:
+    """Accepted Wh, curtailed Wh and price by order id."""
+    return {
+        trade.order_id: (trade.accepted_wh, trade.curtailed_wh, trade.price_micro_per_kwh)
+        for trade in clearing.trades()
+    }
+
+
+def many() -> settings:
+    """At least 200 seeded examples, more in a full run."""
+    return settings(max_examples=max(200, settings.default.max_examples))
+
+
+RULES = MarketRules(tie_seed="a test")

@@ -1,0 +1,165 @@
+"""Clear one interval: a book of orders under network limits."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.status import Status
+
+from app.cli import refusing
+from app.cli._order_files import book_of, located, no_network, read_orders
+from app.cli._result_files import replaced, write_document, write_trades
+from app.errors import InputError
+from grid.feeder import NetworkError
+from grid.injections import InjectionError, read_injections
+from grid.network import GridNetwork, open_network
+from matching.auction import LossesNotCovered
+from matching.book import BookError
+from matching.clearing import Clearing, MarketRules, clear
+from matching.result import Status as TrafficLight
+from matching.rules import RuleError
+
+EXIT_RED = 3
+EXAMPLE = """
+\b
+Example:
+  commonwatt clear orders.csv --out result --network simbench:1-LV-rural3--2-sw
+
+\b
+orders.csv has one line per order:
+  order_id,participant,metering_point,bus,side,quantity_wh,limit_micro_per_kwh,firmness
+  a-1,anna,mp-1,12,sell,800,120000,curtailable
+  b-1,ben,mp-2,LV3.101 Bus 4,buy,500,260000,firm
+Energies are whole Wh in the interval, prices millionths of a currency unit per kWh in steps of 100. firm orders flow
+whether matched or not, curtailable ones unless the network needs them reduced, flexible ones only if accepted.
+
+Ends with 0 when cleared, 2 for bad input (nothing is written), 3 when the network's limits cannot be kept (red; the
+result is written).
+"""
+
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("clear", epilog=EXAMPLE)
+@click.argument("orders", type=FILE)
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Directory of the result.")
+@click.option(
+    "--network", default="none", show_default=True, help="none, simbench:CODE, FILE.json or a directory of CSVs."
+)
+@click.option(
+    "--baseline",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="bus,injection_w[,injection_var] that flow beside the book; + into the grid. Zero without it.",
+)
+@click.option("--minutes", default=15, show_default=True, type=int, help="Length of the interval: 5, 15, 30 or 60.")
+@click.option("--v-min", default=0.9, show_default=True, help="Lowest voltage of buses under 1 kV, p.u.")
+@click.option("--v-max", default=1.1, show_default=True, help="Highest voltage of buses under 1 kV, p.u.")
+@click.option("--max-loading", default=100.0, show_default=True, help="Highest loading of lines and transformers, %.")
+@click.option("--mechanism", default="k_double_auction", show_default=True, help="How prices are made.")
+@click.option("--losses", default="grid", show_default=True, help="Who buys network losses: grid (operator) or market.")
+@click.option("--supplier-price", type=int, help="The supplier sells without bound at this price, micro-units per kWh.")
+@click.option("--feed-in-price", type=int, help="The supplier buys without bound at this price, micro-units per kWh.")
+@click.option("--seed", default="commonwatt", show_default=True, help="Keys the hash that breaks ties.")
+@click.option("--json", "as_json", is_flag=True, help="Print clearing.json on standard output.")
+def command(  # noqa: PLR0913 (one parameter per option of the command line)
+    *,
+    orders: Path,
+    out: Path,
+    network: str,
+    baseline: Path | None,
+    minutes: int,
+    v_min: float,
+    v_max: float,
+    max_loading: float,
+    mechanism: str,
+    losses: str,
+    supplier_price: int | None,
+    feed_in_price: int | None,
+    seed: str,
+    as_json: bool,
+) -> None:
+    """Clear the book ORDERS for one interval; write trades.csv and clearing.json into a directory."""
+    start = time.perf_counter()
+    with refusing(RuleError):
+        rules = MarketRules(
+            tie_seed=seed,
+            mechanism=mechanism,
+            losses=losses,
+            supplier_price_micro_per_kwh=supplier_price,
+            feed_in_price_micro_per_kwh=feed_in_price,
+            supplier_bids=supplier_price is not None or feed_in_price is not None,
+        )
+    if baseline is not None and network == "none":
+        raise InputError("--baseline needs a network: give --network or leave the baseline out")
+    with refusing(NetworkError, InjectionError, LossesNotCovered, RuleError):
+        with _busy(f"Reading {network}"):
+            grid = None if network == "none" else _opened(network, v_min, v_max, max_loading)
+        with _busy(f"Clearing {orders}"):
+            clearing, seconds = _cleared(orders, baseline, grid, rules=rules, minutes=minutes)
+    document = _write(out, clearing, seconds, start)
+    click.echo(json.dumps(document) if as_json else _summary(clearing, out))
+    if clearing.status is TrafficLight.RED:
+        click.echo("red: the network's limits cannot be kept; see binding in clearing.json", err=True)
+        sys.exit(EXIT_RED)
+
+
+def _opened(spec: str, v_min: float, v_max: float, max_loading: float) -> GridNetwork:
+    with refusing(ValueError):  # limits that contradict each other
+        return open_network(spec, v_min_pu=v_min, v_max_pu=v_max, max_loading_percent=max_loading)
+
+
+def _cleared(
+    orders: Path, baseline: Path | None, grid: GridNetwork | None, *, rules: MarketRules, minutes: int
+) -> tuple[Clearing, dict[str, float]]:
+    """The clearing, and the seconds it took to read the files and to build the book."""
+    start = time.perf_counter()
+    columns = read_orders(orders, no_network if grid is None else grid.bus_index)
+    fixed = None
+    if baseline is not None and grid is not None:
+        fixed = read_injections(baseline, buses=grid.buses, bus_index=grid.bus_index)
+    read = time.perf_counter()
+    try:
+        book = book_of(columns)
+        built = time.perf_counter()
+        clearing = clear(
+            book,
+            interval_minutes=minutes,
+            rules=rules,
+            limits=grid,
+            baseline_w=None if fixed is None else fixed.injection_w,
+            baseline_var=None if fixed is None else fixed.injection_var,
+        )
+    except BookError as error:
+        raise located(error, orders) from error
+    return clearing, {"read": read - start, "book": built - read}
+
+
+def _write(out: Path, clearing: Clearing, seconds: Mapping[str, float], start: float) -> dict[str, object]:
+    """Write both files; `seconds.write` is that of the trades, since the document cannot time itself."""
+    with replaced(out) as open_file:
+        before = time.perf_counter()
+        write_trades(open_file("trades.csv"), clearing)
+        now = time.perf_counter()
+        measured = {**seconds, **clearing.seconds, "write": now - before, "total": now - start}
+        document = clearing.document() | {"seconds": {key: round(value, 6) for key, value in measured.items()}}
+        write_document(open_file("clearing.json"), document)
+    return document
+
+
+def _summary(clearing: Clearing, out: Path) -> str:
+    price = clearing.clearing_price_micro_per_kwh
+    at = "" if price is None else f" at {price / 1e6:.4f} per kWh"
+    return (
+        f"{clearing.status.value}: {clearing.traded_wh / 1000:.3f} kWh traded{at}, {len(clearing.book)} orders, "
+        f"{len(clearing.binding)} limits binding; see {out / 'trades.csv'} and {out / 'clearing.json'}"
+    )
+
+
+def _busy(doing: str) -> Status:
+    """A moving sign on a terminal, nothing elsewhere."""
+    return Console(stderr=True).status(doing)
