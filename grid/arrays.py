@@ -43,6 +43,7 @@ class NetworkArrays:
     """One network, ready to solve.
 
     bus_ids           [n_bus] ascending pandapower indices of the buses in service
+    bus_members       what is connected at each bus: ids separated by spaces, mostly empty
     bus_vn_kv         [n_bus] nominal voltage
     bus_node          [n_bus] node of each bus
     admittance        sparse [n_node, n_node], p.u.
@@ -53,6 +54,7 @@ class NetworkArrays:
     base_mva: float
     bus_ids: IntArray
     bus_names: tuple[str, ...]
+    bus_members: tuple[str, ...]
     bus_vn_kv: FloatArray
     bus_node: IntArray
     admittance: sparse.csr_matrix
@@ -82,7 +84,7 @@ def save_arrays(arrays: NetworkArrays, path: Path) -> None:
     """Write everything to one .npz file; names travel as JSON text inside it, so nothing needs pickle."""
     columns: dict[str, NDArray[Any]] = {name: getattr(arrays, name) for name in _BUS_VECTORS}
     columns["base_mva"] = np.array([arrays.base_mva])
-    columns["bus_names"] = _text(arrays.bus_names)
+    columns["bus_names"], columns["bus_members"] = _text(arrays.bus_names), _text(arrays.bus_members)
     _add_matrix(columns, "admittance", arrays.admittance)
     for prefix, branches in (("line", arrays.lines), ("trafo", arrays.trafos)):
         columns |= {f"{prefix}.{name}": getattr(branches, name) for name in _BRANCH_VECTORS}
@@ -101,6 +103,7 @@ def load_arrays(path: Path) -> NetworkArrays:
     return NetworkArrays(
         base_mva=float(columns["base_mva"][0]),
         bus_names=_names(columns["bus_names"]),
+        bus_members=_names(columns["bus_members"]),
         admittance=_matrix(columns, "admittance", node_count),
         lines=_branches(columns, "line", node_count),
         trafos=_branches(columns, "trafo", node_count),

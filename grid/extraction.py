@@ -47,6 +47,7 @@ def extract(net: pandapowerNet) -> NetworkArrays:
         base_mva=float(internal["baseMVA"]),
         bus_ids=np.array(supplied, dtype=np.int64),
         bus_names=tuple(names[bus] for bus in supplied),
+        bus_members=_members(bare, supplied),
         bus_vn_kv=bare.bus.vn_kv.loc[supplied].to_numpy(dtype=np.float64),
         bus_node=np.asarray(lookup[supplied], dtype=np.int64),
         admittance=_with_diagonal(internal["Ybus"]),
@@ -55,6 +56,12 @@ def extract(net: pandapowerNet) -> NetworkArrays:
         lines=_lines(bare),
         trafos=_trafos(bare),
     )
+
+
+def _members(net: pandapowerNet, buses: list[int]) -> tuple[str, ...]:
+    if "members" not in net.bus:
+        return ("",) * len(buses)
+    return tuple(text if isinstance(text, str) else "" for text in net.bus.members.loc[buses])
 
 
 def _lines(net: pandapowerNet) -> BranchArrays:

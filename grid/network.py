@@ -97,6 +97,11 @@ class GridNetwork:
         """The bus a person means: all digits is an index, anything else a unique name. Raises NetworkError."""
         return self._directory.find(text)
 
+    def member_buses(self) -> dict[str, int]:
+        """Bus of each metering point the network itself knows: column `members` of cables.csv or of the bus table."""
+        connected = zip(self.buses, self.arrays.bus_members, strict=True)
+        return {member: bus for bus, members in connected for member in members.split()}
+
     def drawing(self) -> dict[str, Any]:
         """As `grid.feeder.drawing`."""
         return self._net.drawing() if isinstance(self._net, StoredNetwork) else drawing(self._net)

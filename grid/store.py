@@ -24,7 +24,7 @@ from grid.sources import Source, SourceKind, build, parse_source
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 ARRAYS_FILE, NETWORK_FILE, DRAWING_FILE = "arrays.npz", "network.json", "drawing.json"
 BUILD_SECONDS_MAX = 300
 

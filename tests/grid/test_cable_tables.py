@@ -4,7 +4,7 @@ import pandapower
 import pytest
 
 from grid.feeder import NetworkError
-from grid.network import GridNetwork, load_network
+from grid.network import GridNetwork, load_network, open_network
 
 TRANSFORMER = "sn_kva\n250\n"
 CABLES = """name,from_node,to_node,type,length_m,members
@@ -40,7 +40,9 @@ def test_two_tables_become_a_network_with_its_members(folder) -> None:
     standard = pandapower.create_empty_network().std_types["trafo"]["0.25 MVA 20/0.4 kV"]
     for name in ("vk_percent", "vkr_percent", "pfe_kw", "i0_percent"):
         assert trafo[name] == pytest.approx(standard[name])
-    assert GridNetwork(net).bus_index("house 1") == 2
+    grid = GridNetwork(net)
+    assert grid.bus_index("house 1") == 2
+    assert grid.member_buses() == open_network(folder()).member_buses() == {"MP1": 2, "MP2": 2, "MP3": 3}
 
 
 def test_a_full_nameplate_replaces_every_default(folder) -> None:

@@ -21,7 +21,7 @@ SIMBENCH = {
 }
 LIBRARY = {
     "create_cigre_network_lv": (8e3, 8e3),
-    "create_kerber_vorstadtnetz_kabel_1": (1e3, 4e3),
+    "create_kerber_landnetz_kabel_1": (3e3, 9e3),
     "mv_oberrhein": (100e3, 400e3),
 }
 
@@ -63,7 +63,7 @@ def test_voltages_loadings_losses_and_violations_agree_on_simbench(code) -> None
     grid = open_network(f"simbench:{code}", v_min_pu=0.97, v_max_pu=1.04, max_loading_percent=20)
     load_w, solar_w = SIMBENCH[code]
     violated = False
-    for seed in range(3):
+    for seed in range(2):
         injections = household_mix(len(grid.buses), seed=seed, load_w=load_w, solar_w=solar_w)
         assert_agreement(net, grid, *injections)
         violated |= bool(grid.solve(*injections).violations)
@@ -127,7 +127,7 @@ def feeders(draw: st.DrawFn) -> tuple[list[int], list[float], list[float], list[
     return parents, lengths, draw(powers), draw(powers)
 
 
-@settings(max_examples=12, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=6, phases=(Phase.explicit, Phase.generate))
 @given(feeders())
 def test_any_tree_agrees_and_power_is_conserved(feeder) -> None:
     parents, lengths, watts, vars_ = feeder
