@@ -39,10 +39,13 @@ def connect(source: str | EmbeddedChain) -> Web3:
     Whenever a chain given by URL does not answer, calls raise ChainUnreachable.
     """
     if isinstance(source, EmbeddedChain):
-        return Web3(source.provider)
-    if urlsplit(source).scheme not in {"http", "https"}:
+        connection = Web3(source.provider)
+    elif urlsplit(source).scheme in {"http", "https"}:
+        patience = {"timeout": TIMEOUT_S}
+        connection = Web3(_UrlProvider(source, request_kwargs=patience, exception_retry_configuration=None))
+    else:
         raise ValueError(f"{source!r} is not the address of a chain: use http://HOST:PORT")
-    connection = Web3(_UrlProvider(source, request_kwargs={"timeout": TIMEOUT_S}, exception_retry_configuration=None))
-    # Proof-of-authority chains (Besu with QBFT, clique) put their votes and seals into extraData.
+    # Proof-of-authority chains (Besu with QBFT) put their seals into extraData, which web3 then calls
+    # proofOfAuthorityData; on every chain, so that blocks read alike.
     connection.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
     return connection

@@ -54,15 +54,15 @@ def serve(*, state: Path, listen: tuple[str, int], chain_id: int | None) -> None
     Example: commonwatt chain serve --state ./state --listen 127.0.0.1:8545
     """
     host, port = listen
-    stop = threading.Event()
-    for wish in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(wish, lambda _number, _frame: stop.set())
     chain = _open(state, chain_id=chain_id, create=True)
     try:
         server = RpcServer(chain, host, port)
     except OSError as error:
         chain.close()
         raise InputError(f"cannot listen on {host}:{port} ({error.strerror}): choose another --listen") from error
+    stop = threading.Event()
+    for wish in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wish, lambda _number, _frame: stop.set())
     click.echo(server.url)
     stop.wait()
     server.close()

@@ -15,6 +15,7 @@ from contracts.embedded import CHAIN_FILE, EmbeddedChain
 from contracts.ledger import SYSTEM_ACCOUNTS, LedgerBatch, SettlementLedger
 from contracts.outbox import Outbox
 
+NOWHERE = Web3.to_checksum_address("0x" + "0a" * 20)
 OPERATOR: LocalAccount = Account.from_key(keccak(text="operator of the tests"))
 STRANGER: LocalAccount = Account.from_key(keccak(text="stranger of the tests"))
 START_S = 1_767_225_600  # 2026-01-01
@@ -72,3 +73,7 @@ def open_community(directory: Path) -> tuple[EmbeddedChain, Outbox, SettlementLe
     chain = open_chain(directory)
     outbox = open_outbox(directory, connect(chain))
     return chain, outbox, deploy(outbox)
+
+
+def operator_nonce(chain: EmbeddedChain) -> int:
+    return chain.evm.nonce(bytes.fromhex(OPERATOR.address[2:]))

@@ -1,6 +1,7 @@
 """An outbox store in one SQLite file, as durable as the application's own table."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from contracts.outbox import StoredTransaction
@@ -41,3 +42,15 @@ class SqliteOutboxStore:
             StoredTransaction(business_id=business_id, nonce=nonce, raw=raw, tx_hash=tx_hash, final=bool(final))
             for business_id, nonce, raw, tx_hash, final in cursor
         ]
+
+
+class StoreThatThen(SqliteOutboxStore):
+    """Does something right after a transaction was stored, before it is sent."""
+
+    def __init__(self, path: Path, then: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._then = then
+
+    def put(self, transaction: StoredTransaction) -> None:
+        super().put(transaction)
+        self._then()
