@@ -159,11 +159,11 @@ def prepare_batch(
     if any(TREASURY in {each.debit, each.credit} for each in contents.transfers):
         raise ValueError(f"batch {sequence}: payments are issued and redeemed on the ledger, not settled in a batch")
     net = net_positions(contents.transfers)
-    members = _members(contents, net, lanes, salts)
     devices = sorted(
         ((head, device_leaf(_salt(salts, head.participant), head.to_json())) for head in contents.heads),
         key=lambda pair: pair[1],
     )
+    members = _members(contents, net, devices, lanes, salts)
     rounds = sorted(contents.rounds, key=lambda each: each.interval)
     return PreparedBatch(
         sequence=sequence,
@@ -193,10 +193,17 @@ def _salt(salts: Mapping[str, bytes], participant: str) -> bytes:
 
 
 def _members(
-    contents: BatchContents, net: Mapping[str, int], lanes: Mapping[str, int], salts: Mapping[str, bytes]
+    contents: BatchContents,
+    net: Mapping[str, int],
+    devices: Sequence[tuple[DeviceHead, bytes]],
+    lanes: Mapping[str, int],
+    salts: Mapping[str, bytes],
 ) -> list[MemberPart]:
     parts = []
     found = _intervals(contents)
+    own_devices: dict[str, list[bytes]] = defaultdict(list)
+    for head, leaf in devices:
+        own_devices[head.participant].append(leaf)
     for participant in sorted(found.keys() | lanes.keys()):
         if participant not in lanes:
             raise ValueError(f"{participant} has no lane in the ledger: register the member first")
@@ -204,7 +211,7 @@ def _members(
         salt, lane = _salt(salts, participant), lanes[participant]
         root = MerkleTree([interval_leaf(salt, interval) for interval in intervals]).root
         delta_nano = net.get(member_account(participant), 0)
-        leaf = member_leaf(salt, participant=participant, lane=lane, root=root)
+        leaf = member_leaf(salt, participant=participant, lane=lane, root=root, devices=own_devices[participant])
         parts.append(
             MemberPart(
                 participant=participant,

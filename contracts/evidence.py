@@ -5,7 +5,7 @@ shows one leaf shows no other. All functions here are shared by those who anchor
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contracts.merkle import leaf_hash
@@ -39,9 +39,11 @@ def interval_leaf(salt: bytes, interval: Mapping[str, object]) -> bytes:
     return leaf_hash(salt_for(salt, f"interval/{interval['start_s']}") + canonical(interval))
 
 
-def member_leaf(salt: bytes, *, participant: str, lane: int, root: bytes) -> bytes:
-    """Hash of a member's whole batch: who, which lane of the ledger, and the root of the interval leaves."""
-    return leaf_hash(salt_for(salt, "member") + lane.to_bytes(8, "big") + keccak(participant.encode()) + root)
+def member_leaf(salt: bytes, *, participant: str, lane: int, root: bytes, devices: Iterable[bytes]) -> bytes:
+    """Hash of a member's whole batch: who, which lane of the ledger, root of the interval leaves, and device leaves."""
+    blinded = salt_for(salt, "member")
+    name, own_devices = keccak(participant.encode()), keccak(b"".join(sorted(devices)))
+    return leaf_hash(blinded + lane.to_bytes(8, "big") + name + own_devices + root)
 
 
 def device_leaf(salt: bytes, head: Mapping[str, object]) -> bytes:

@@ -110,6 +110,8 @@ def _tariffs(fields: Fields, proofs: Proofs) -> dict[bytes, tuple[str, Tariff]]:
         except TariffError as error:
             proofs.fails(path, str(error))
             continue
+        if tariff.digest() in found:
+            proofs.fails(path, "is given twice")
         found[tariff.digest()] = (path, tariff)
     return found
 

@@ -49,14 +49,16 @@ def read_entry(fields: Fields, participant: str, proofs: Proofs) -> EntryRead | 
         salt = fields.octets("salt", SALT_BYTES)
         vat_class = fields.text("vat_class")
         intervals, leaves = _intervals(fields, salt, proofs)
+        heads, devices = _heads(fields, salt, participant, anchored)
         entry = EntryRead(
             anchored=anchored,
             vat_class=vat_class,
             intervals=tuple(intervals),
             rounds=_rounds(fields, anchored),
-            heads=tuple(_heads(fields, salt, participant, anchored)),
+            heads=tuple(heads),
         )
-        leaf = member_leaf(salt, participant=participant, lane=anchored.lane, root=MerkleTree(leaves).root)
+        root = MerkleTree(leaves).root
+        leaf = member_leaf(salt, participant=participant, lane=anchored.lane, root=root, devices=devices)
         _check_path(fields.fields("proof"), leaf, anchored.trades_root, f"{fields.path}.trades_root")
         paid_nano = sum(transfer.paid_nano for each in intervals for transfer in each.transfers)
         require(anchored.net_nano == -paid_nano, f"{fields.path}.net_nano", f"the transfers add up to {-paid_nano}")
@@ -117,8 +119,11 @@ def _rounds(fields: Fields, anchored: AnchoredEntry) -> dict[int, Round]:
     return rounds
 
 
-def _heads(fields: Fields, salt: bytes, participant: str, anchored: AnchoredEntry) -> list[AnchoredHead]:
-    heads = []
+def _heads(
+    fields: Fields, salt: bytes, participant: str, anchored: AnchoredEntry
+) -> tuple[list[AnchoredHead], list[bytes]]:
+    """The member's device heads and their leaf hashes."""
+    heads, leaves = [], []
     for row in fields.rows("devices"):
         head = DeviceHead(
             device=row.text("device"),
@@ -133,7 +138,8 @@ def _heads(fields: Fields, salt: bytes, participant: str, anchored: AnchoredEntr
         _check_path(row.fields("proof"), leaf, anchored.readings_root, row.path)
         row.close()
         heads.append(AnchoredHead(path=row.path, head=head))
-    return heads
+        leaves.append(leaf)
+    return heads, leaves
 
 
 def _check_path(fields: Fields, leaf: bytes, root: bytes, line: str) -> None:

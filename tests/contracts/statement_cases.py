@@ -1,0 +1,329 @@
+"""A small community whose two batches are on an embedded chain, and the statements of its members.
+
+Three homes behind one gateway in June 2016: anna buys, ben has solar that is curtailed once, cem has a battery that is
+sold at a locational price and once delivers less. One reading of anna's is missing and lies on the line between its
+neighbours, ben's meter is replaced, the tariff changes, and the second batch corrects an interval of the first.
+"""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from chain_community import open_chain, open_outbox
+from eth_utils.crypto import keccak
+
+from app.storage.interval_energy import anchor_of, slots_between
+from contracts.allocation import ClearedInterval, PointTerms
+from contracts.batches import BatchContents, PreparedBatch, TradedOrder, prepare_batch
+from contracts.corrections import congestion_rebate, difference_transfers
+from contracts.embedded import EmbeddedChain
+from contracts.evidence import NO_EVIDENCE, DeviceHead, RoundEvidence
+from contracts.ledger import SettlementLedger
+from contracts.outbox import Outbox
+from contracts.rpc import read_only_dispatch
+from contracts.settlement import IntervalSettlement, settle_interval
+from contracts.statement import (
+    ChainIdentity,
+    Checkpoint,
+    SettledEntry,
+    StatementInputs,
+    build_statement,
+    member_entry,
+)
+from contracts.statement_form import Month
+from contracts.tariff import Tariff
+from contracts.transfers import CONGESTION, net_positions
+from contracts.verify import ChainAnswerError
+from matching.orders import Firmness, Order, Side, Trade
+from meters.interval import DeliveryInterval, IntervalEnergy
+from meters.signing import GENESIS_HASH, ReadingBatch, RegisterReading, SigningDomain, address_of, sign_batch
+
+GATEWAY_KEY = keccak(text="gateway of the tests")
+MEMBERS = ("anna", "ben", "cem")
+LANES = {"anna": 0, "ben": 6, "cem": 12}
+FIRST = DeliveryInterval.at(1_464_775_200)  # 2016-06-01 10:00 UTC
+COUNT = 10
+BATCH_INTERVALS = 5
+OLD = Tariff(version="2016-1")
+NEW = Tariff(version="2016-2", grid_fee_micro_per_kwh=80_001, levies_locality_discount_percent=30)
+MONTH = Month.of("2016-06", "Europe/Vienna")
+
+# What each meter counts per interval in mWh: (import, export).
+FLOWS = {
+    "anna": [(812_345, 0), (923_456, 0), (701_111, 0), (702_222, 0), (650_999, 0), (400_400, 0), (390_001, 0)] * 2,
+    "ben": [(0, 900_777), (0, 1_200_333), (0, 1_000_001), (12_500, 600_600), (0, 500_500), (30_030, 200_200)] * 2,
+    "cem": [(50_050, 250_250), (60_060, 0), (0, 300_300), (70_070, 120_120), (80_080, 0)] * 2,
+}
+
+
+def prices(i: int) -> int:
+    return 110_000 + 1_300 * i
+
+
+def orders_of(i: int) -> list[tuple[Order, Trade]]:
+    """The book of interval i with its outcome."""
+    rows = [
+        ("anna", Side.BUY, Firmness.FIRM, 800, 150_000, 700 + 10 * i, 0, prices(i)),
+        ("ben", Side.SELL, Firmness.CURTAILABLE, 1_500, 70_000, 450 + 10 * i, 400 if i == 2 else 0, prices(i)),
+        ("cem", Side.SELL, Firmness.FLEXIBLE, 250, 90_000, 250, 0, prices(i) + 5_000),
+        ("cem", Side.BUY, Firmness.FIRM, 40, 60_000, 0, 0, None),
+    ]
+    pairs = []
+    for k, (name, side, firmness, quantity, limit, accepted, curtailed, price) in enumerate(rows):
+        order = Order(
+            order_id=f"{i}-{k}",
+            participant=name,
+            metering_point=f"AT{name}",
+            side=side,
+            quantity_wh=quantity,
+            limit_micro_per_kwh=limit,
+            firmness=firmness,
+        )
+        trade = Trade(
+            order_id=order.order_id,
+            accepted_wh=accepted,
+            curtailed_wh=curtailed,
+            price_micro_per_kwh=price,
+            amount_nano=accepted * (price or 0),
+        )
+        pairs.append((order, trade))
+    return pairs
+
+
+@dataclass
+class Meter:
+    """A device with its chain of signed batches."""
+
+    device: str
+    participant: str
+    batches: list[ReadingBatch] = field(default_factory=list)
+    heads: dict[tuple[int, int], bytes] = field(default_factory=dict)
+
+    def record(self, domain: SigningDomain, flows: list[tuple[int, int]]) -> None:
+        """Sign registers of all intervals: an opening reading, then one or two readings a batch."""
+        imported, exported, epoch, previous = 5_000_000_123, 7_000_999, 0, GENESIS_HASH
+        readings = [self._reading(epoch, 0, FIRST.start_s, 0, imported, exported)]
+        for i, (import_mwh, export_mwh) in enumerate(flows[:COUNT]):
+            imported, exported = imported + import_mwh, exported + export_mwh
+            interval = FIRST.shifted(i)
+            if self.participant == "anna" and i == 3:
+                continue  # never read: the energy of two intervals lies between two readings
+            readings.append(self._reading(epoch, readings[-1].seq + 1, interval.start_s, 900, imported, exported))
+            if self.participant == "ben" and i == 6:
+                previous = self._sign(domain, readings, previous)
+                epoch, imported, exported, previous = 1, 0, 0, GENESIS_HASH
+                readings = [self._reading(epoch, 0, interval.start_s + 900, 0, imported, exported)]
+            elif i % 2:
+                previous = self._sign(domain, readings, previous)
+                readings = readings[-1:]
+        if not self.batches or self.batches[-1].readings[-1] != readings[-1]:
+            self._sign(domain, readings, previous)
+
+    def _reading(self, epoch: int, seq: int, start_s: int, duration_s: int, imported: int, exported: int):
+        return RegisterReading(
+            device=self.device,
+            epoch=epoch,
+            seq=seq,
+            start_s=start_s,
+            duration_s=duration_s,
+            import_mwh=imported,
+            export_mwh=exported,
+        )
+
+    def _sign(self, domain: SigningDomain, readings: list[RegisterReading], previous: bytes) -> bytes:
+        signed = {r.seq for batch in self.batches if batch.epoch == readings[-1].epoch for r in batch.readings}
+        new = tuple(reading for reading in readings if reading.seq not in signed)
+        batch = sign_batch(GATEWAY_KEY, domain, new, previous)
+        self.batches.append(batch)
+        self.heads[batch.epoch, new[-1].seq] = batch.head
+        return batch.head
+
+    def energies(self) -> dict[int, IntervalEnergy]:
+        """Energy per interval as ingest computes it."""
+        found: dict[int, list[int]] = {}
+        for epoch in {batch.epoch for batch in self.batches}:
+            readings = [r for batch in self.batches if batch.epoch == epoch for r in batch.readings]
+            for one, other in pairwise(readings):
+                for slot in slots_between(anchor_of(one), anchor_of(other), slot_s=900):
+                    energy = found.setdefault(slot.start_s, [0, 0])
+                    energy[0] += slot.import_wh
+                    energy[1] += slot.export_wh
+        return {
+            start_s: IntervalEnergy(
+                metering_point=f"AT{self.participant}",
+                interval=DeliveryInterval.at(start_s),
+                import_wh=import_wh,
+                export_wh=export_wh,
+            )
+            for start_s, (import_wh, export_wh) in found.items()
+        }
+
+    def anchored(self, until_s: int) -> list[DeviceHead]:
+        """The last signed head of each epoch by an instant."""
+        last: dict[int, ReadingBatch] = {}
+        for batch in self.batches:
+            if batch.readings[0].start_s < until_s:
+                last[batch.epoch] = batch
+        return [
+            DeviceHead(
+                device=self.device,
+                metering_point=f"AT{self.participant}",
+                participant=self.participant,
+                epoch=epoch,
+                seq=batch.readings[-1].seq,
+                head=batch.head,
+                signer=address_of(GATEWAY_KEY),
+            )
+            for epoch, batch in last.items()
+        ]
+
+
+class ProvenCommunity:
+    """The community, its batches on the chain, and a way to ask for statements."""
+
+    def __init__(self, directory: Path) -> None:
+        self.chain: EmbeddedChain = open_chain(directory)
+        from contracts.chain import connect
+
+        self.outbox: Outbox = open_outbox(directory, connect(self.chain))
+        self.ledger = SettlementLedger.deploy(self.outbox, currency="EUR")
+        self.ledger.register_members(0, [None] * 15)
+        self.domain = SigningDomain(chain_id=self.chain.chain_id, verifying_contract=self.ledger.address)
+        self.meters = {name: Meter(device=f"D-{name}", participant=name) for name in MEMBERS}
+        for name, meter in self.meters.items():
+            meter.record(self.domain, FLOWS[name])
+        self.batches: list[PreparedBatch] = []
+        self.blocks: list[int] = []
+        self.settlements: list[IntervalSettlement] = []
+        self._settle()
+
+    def close(self) -> None:
+        self.outbox.close()
+        self.chain.close()
+
+    def _settle(self) -> None:
+        energies = {name: meter.energies() for name, meter in self.meters.items()}
+        late = FIRST.shifted(1).start_s
+        for i in range(COUNT):
+            start_s = FIRST.shifted(i).start_s
+            known = [by_start[start_s] for name, by_start in energies.items() if (name, start_s) != ("cem", late)]
+            self.settlements.append(self._settled(i, known, "D1"))
+        corrected = self._settled(1, [by_start[late] for by_start in energies.values()], "SF")
+        first, second = self.settlements[:BATCH_INTERVALS], self.settlements[BATCH_INTERVALS:]
+        self._anchor(first, [])
+        differences = difference_transfers(self.settlements[1].transfers, corrected.transfers, "SF")
+        self.settlements[1] = corrected
+        self._anchor(second, list(differences), corrected)
+
+    def _settled(self, i: int, energies: list[IntervalEnergy], run: str) -> IntervalSettlement:
+        pairs = orders_of(i)
+        cleared = ClearedInterval(
+            interval=FIRST.shifted(i),
+            orders=[order for order, _ in pairs],
+            trades=[trade for _, trade in pairs],
+            clearing_price_micro_per_kwh=prices(i),
+        )
+        return settle_interval(cleared, energies, terms(), tariff=tariff_of(i), run=run, tie_seed="seed")
+
+    def _anchor(
+        self, settled: list[IntervalSettlement], extra: list, corrected: IntervalSettlement | None = None
+    ) -> None:
+        last = settled[-1].interval
+        transfers = [transfer for each in settled for transfer in each.transfers]
+        transfers += congestion_rebate(
+            net_positions([*transfers, *extra]).get(CONGESTION, 0), terms(), interval=last, run="D1", tie_seed="seed"
+        )
+        results = settled if corrected is None else [*settled, corrected]
+        numbers = [(each.interval.start_s - FIRST.start_s) // 900 for each in results]
+        batch = prepare_batch(
+            BatchContents(
+                transfers=[*transfers, *extra],
+                allocations=[allocation for each in results for allocation in each.allocations],
+                orders=[
+                    TradedOrder(interval=FIRST.shifted(i), order=order, trade=trade)
+                    for i in numbers
+                    for order, trade in orders_of(i)
+                ],
+                rounds=[round_of(each.interval) for each in settled],
+                heads=[head for meter in self.meters.values() for head in meter.anchored(last.start_s + 900)],
+            ),
+            sequence=len(self.batches) + 1,
+            first_start_s=settled[0].interval.start_s,
+            end_s=last.start_s + 900,
+            lanes=LANES,
+            salts={name: keccak(text=f"{name} {len(self.batches)}") for name in MEMBERS},
+            previous_evidence_hash=self.batches[-1].evidence_hash if self.batches else NO_EVIDENCE,
+            shorter_than_a_day=True,
+        )
+        self.batches.append(batch)
+        self.blocks.append(self.ledger.settle(batch.ledger_batch())["blockNumber"])
+
+    def rpc(self, method: str, params: list[object]) -> object:
+        """JSON-RPC as another process would get it, reading only."""
+        answer = read_only_dispatch(self.chain, {"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        if "error" in answer:
+            raise ChainAnswerError(answer["error"]["message"])
+        return answer["result"]
+
+    def checkpoint(self) -> Checkpoint:
+        head = self.chain.evm.head
+        return Checkpoint(block_number=head.block_number, block_hash=head.hash)
+
+    def inputs(self, participant: str) -> StatementInputs:
+        genesis = bytes.fromhex(str(self.rpc("eth_getBlockByNumber", ["0x0", False])["hash"])[2:])
+        code = bytes.fromhex(str(self.rpc("eth_getCode", [self.ledger.address, "latest"]))[2:])
+        return StatementInputs(
+            participant=participant,
+            month=MONTH,
+            chain=ChainIdentity(
+                chain_id=self.chain.chain_id,
+                ledger=self.ledger.address,
+                ledger_code_hash=keccak(code),
+                genesis_hash=genesis,
+            ),
+            checkpoint=self.checkpoint(),
+            tariffs=(OLD, NEW),
+            batches=tuple(
+                SettledEntry(
+                    entry=member_entry(batch, participant, vat_class=vat_class(participant)), block_number=block
+                )
+                for batch, block in zip(self.batches, self.blocks, strict=True)
+            ),
+            readings=tuple(self.meters[participant].batches),
+        )
+
+    def statement(self, participant: str) -> dict[str, object]:
+        return build_statement(self.inputs(participant))
+
+
+def vat_class(participant: str) -> str:
+    return "business" if participant == "cem" else "private"
+
+
+def tariff_of(i: int) -> Tariff:
+    return OLD if i < BATCH_INTERVALS + 2 else NEW
+
+
+def round_of(interval: DeliveryInterval) -> RoundEvidence:
+    i = (interval.start_s - FIRST.start_s) // 900
+    return RoundEvidence(
+        interval=interval,
+        clearing_price_micro_per_kwh=prices(i),
+        clearing_digest=keccak(text=f"clearing {i}").hex(),
+        tariff_digest=tariff_of(i).digest(),
+    )
+
+
+def terms() -> list[PointTerms]:
+    return [
+        PointTerms(
+            metering_point=f"AT{name}",
+            participant=name,
+            supplier_price_micro_per_kwh=180_000,
+            feed_in_price_micro_per_kwh=60_000,
+            vat_class=vat_class(name),
+            buy_at_most_micro_per_kwh=150_000,
+            sell_at_least_micro_per_kwh=70_000,
+        )
+        for name in MEMBERS
+    ]

@@ -1,0 +1,210 @@
+"""A statement holds as it was written, and no figure of it can be altered, added or taken away."""
+
+import copy
+import json
+from collections.abc import Iterator
+
+import pytest
+from statement_cases import FIRST, MEMBERS, MONTH, ProvenCommunity
+from statement_places import Place, altered, integers, octets
+
+from contracts.bills import community_bill
+from contracts.statement import Checkpoint, UnreadableStatementError, load_statement
+from contracts.tariff import TariffSchedule
+from contracts.verify import ChainAnswerError, LineProof, verify_statement
+
+
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProvenCommunity]:
+    community = ProvenCommunity(tmp_path_factory.mktemp("proven"))
+    yield community
+    community.close()
+
+
+@pytest.fixture(scope="module")
+def rpc(proven: ProvenCommunity):
+    """The chain's answers, each asked for once."""
+    answers: dict[str, object] = {}
+
+    def ask(method: str, params: list[object]) -> object:
+        key = json.dumps([method, params])
+        if key not in answers:
+            try:
+                answers[key] = proven.rpc(method, params)
+            except ChainAnswerError as error:
+                answers[key] = error
+        if isinstance(answers[key], ChainAnswerError):
+            raise answers[key]
+        return answers[key]
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def documents(proven: ProvenCommunity) -> dict[str, dict]:
+    return {member: load_statement(json.dumps(proven.statement(member))) for member in MEMBERS}
+
+
+def broken(proofs: tuple[LineProof, ...]) -> list[str]:
+    return [proof.line for proof in proofs if not proof.holds]
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_statement_holds_as_it_was_written(proven, documents, rpc, member: str) -> None:
+    proofs = verify_statement(documents[member], rpc, checkpoint=proven.checkpoint())
+    assert broken(proofs) == []
+    assert any(proof.line == "bill.total_cents" for proof in proofs)
+    assert sum("energy from" in proof.detail for proof in proofs) == 10
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_its_bill_is_the_bill_of_the_transfers(proven, documents, member: str) -> None:
+    settlements = proven.settlements
+    transfers = [each for settled in settlements for each in settled.transfers]
+    allocations = [each for settled in settlements for each in settled.allocations]
+    from statement_cases import NEW, OLD, tariff_of
+
+    changed_s = next(FIRST.shifted(i).start_s for i in range(10) if tariff_of(i) is NEW)
+    bill = community_bill(member, transfers, allocations, TariffSchedule(versions=((0, OLD), (changed_s, NEW))))
+    lines = {line["item"]: line["amount_nano"] for line in documents[member]["bill"]["lines"]}
+    for line in bill.lines:
+        if line.item != "congestion_rebate":
+            assert lines[line.item.value] == line.amount_nano, line.item
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_no_integer_can_be_altered(documents, rpc, member: str) -> None:
+    document = documents[member]
+    places = list(integers(document))
+    assert len(places) > 400
+    unnoticed = [
+        place.name for place in places if not broken(verify_statement(altered(document, place, place.value + 1), rpc))
+    ]
+    assert unnoticed == []
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_no_hash_or_signature_can_be_altered(documents, rpc, member: str) -> None:
+    document = documents[member]
+    places = list(octets(document))
+    assert {"signature", "salt", "leaf_hash", "head", "trades_root"} <= {place.key for place in places}
+    unnoticed = []
+    for place in places:
+        middle = len(place.value) // 2
+        digit = "0" if place.value[middle] != "0" else "1"
+        other = place.value[:middle] + digit + place.value[middle + 1 :]
+        if not broken(verify_statement(altered(document, place, other), rpc)):
+            unnoticed.append(place.name)
+    assert unnoticed == []
+
+
+def test_no_figure_can_be_added_anywhere(documents, rpc) -> None:
+    document = documents["ben"]
+    for place in objects(document):
+        for key in ("extra_wh", "bonus_nano"):
+            changed = copy.deepcopy(document)
+            place.of(changed)[key] = 5
+            assert broken(verify_statement(changed, rpc)), f"{place.name}.{key}"
+
+
+def test_no_figure_can_be_taken_away(documents, rpc) -> None:
+    document = documents["ben"]
+    for place in integers(document):
+        changed = copy.deepcopy(document)
+        del place.parent_of(changed)[place.key]
+        assert broken(verify_statement(changed, rpc)), place.name
+
+
+def test_no_element_of_a_list_can_be_taken_away_or_doubled(documents, rpc) -> None:
+    document = documents["ben"]
+    for place in lists(document):
+        for change in (lambda items: items.pop(), lambda items: items.append(copy.deepcopy(items[-1]))):
+            changed = copy.deepcopy(document)
+            change(place.of(changed))
+            assert broken(verify_statement(changed, rpc)), place.name
+
+
+def objects(document: dict) -> Iterator[Place]:
+    from statement_places import every
+
+    return (place for place in every(document) if isinstance(place.value, dict))
+
+
+def lists(document: dict) -> Iterator[Place]:
+    from statement_places import every
+
+    return (place for place in every(document) if isinstance(place.value, list) and place.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("bill", "total_cents"), "bill.total_cents"),
+        (("totals", "import_wh"), "totals.import_wh"),
+        (("batches", 0, "intervals", 2, "points", 0, "bought_wh"), "batches[0].intervals[2] (2016-06-01T10:30Z)"),
+        (("batches", 1, "rounds", 0, "clearing_price_micro_per_kwh"), "batches[1].rounds"),
+        (("readings", 1, "readings", 0, "import_mwh"), "readings[1].signature"),
+        (("chain", "checkpoint", "block_number"), "chain.checkpoint"),
+        (("batches", 1, "net_nano"), "batches[1].net_nano"),
+    ],
+)
+def test_the_line_that_does_not_hold_is_named(documents, rpc, path: tuple, line: str) -> None:
+    place = next(place for place in integers(documents["anna"]) if place.path == path)
+    assert broken(verify_statement(altered(documents["anna"], place, place.value + 1), rpc))[0] == line
+
+
+def test_a_figure_that_is_no_integer_does_not_hold(documents, rpc) -> None:
+    place = next(place for place in integers(documents["anna"]) if place.path == ("bill", "total_nano"))
+    for value in (float(place.value), str(place.value), None, [place.value]):
+        assert broken(verify_statement(altered(documents["anna"], place, value), rpc)) == ["bill.total_nano"]
+
+
+def test_figures_are_integers_under_keys_that_name_their_unit(documents) -> None:
+    for place in integers(documents["cem"]):
+        assert isinstance(place.key, str), place.name
+    assert documents["cem"]["provisional"] is True
+    assert documents["cem"]["month"] == MONTH.name
+
+
+def test_a_statement_of_another_member_does_not_pass_for_ones_own(documents, rpc) -> None:
+    changed = copy.deepcopy(documents["anna"])
+    changed["member"] = "ben"
+    assert broken(verify_statement(changed, rpc))
+
+
+def test_a_chain_that_was_rebuilt_fails_against_the_checkpoint_delivered_before(documents, rpc) -> None:
+    old = Checkpoint(block_number=2, block_hash=b"\x01" * 32)
+    proofs = verify_statement(documents["anna"], rpc, checkpoint=old)
+    assert broken(proofs) == ["the checkpoint delivered before"]
+    assert "it was rebuilt" in proofs[2].detail
+
+
+def test_a_chain_that_does_not_answer_is_no_verdict(documents) -> None:
+    def silent(method: str, params: list[object]) -> object:
+        raise ConnectionError("no answer")
+
+    with pytest.raises(ConnectionError, match="no answer"):
+        verify_statement(documents["anna"], silent)
+
+
+def test_another_chain_proves_nothing(documents) -> None:
+    def empty(method: str, params: list[object]) -> object:
+        return {"eth_chainId": "0x7a69", "eth_getCode": "0x", "eth_getLogs": [], "eth_call": "0x"}.get(method)
+
+    lines = broken(verify_statement(documents["anna"], empty))
+    assert {"chain.genesis_hash", "chain.checkpoint", "batches[0]", "batches[1]"} <= set(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "not JSON"),
+        ("[1]", "not a statement"),
+        ('{"format": "something else"}', "not a statement"),
+        ('{"format": "commonwatt statement 1", "a_wh": 1, "a_wh": 2}', "the key 'a_wh' is given twice"),
+        ("[" * 100_000, "brackets in each other"),
+    ],
+)
+def test_what_is_no_statement_is_unreadable(text: str, reason: str) -> None:
+    with pytest.raises(UnreadableStatementError, match=reason):
+        load_statement(text)
