@@ -15,6 +15,7 @@ from app.local_time import LocalMonth
 from app.member_costs import supplied_energy, tariff_schedule
 from app.storage.store.community import Community, the_community
 from app.storage.store.members import Participant, metering_points, participant
+from app.storage.store.orders import ROUNDS
 from app.storage.store.readings import ENERGY
 from app.storage.store.settlement import ALLOCATIONS, TRANSFERS, allocations_between, transfers_between
 from contracts.bills import Bill, BillItem, community_bill
@@ -34,7 +35,7 @@ ITEM_TEXT = {
     BillItem.VAT: "VAT on what you bought",
     BillItem.VAT_ON_SALES: "VAT on what you sold",
     BillItem.CURTAILMENT: "Compensation for solar held back",
-    BillItem.CONGESTION_REBATE: "Share of the network rent",
+    BillItem.CONGESTION_REBATE: "Network balance, shared by all homes",
     BillItem.DEVIATION: "Deviation from flexible orders",
     BillItem.CARRIED: "Rounding, earlier and this month",
     BillItem.PAYMENT: "Payments",
@@ -53,7 +54,7 @@ class Statement:
 
     community      lines the community bills; supplier: the rest, billed by the own supplier and only shown
     full           both together; supplier_only: the same metered energy without a community
-    settled_count  intervals settled for all the member's points, of `ended_count` that have ended by now
+    settled_count  intervals settled for all the member's points, of `ended_count` with a market round that have ended
     provisional    the month is not over, or intervals are not settled yet
     """
 
@@ -95,7 +96,7 @@ def statement_of(connection: Connection, participant_id: str, month: LocalMonth,
     residual, whole = supplied_energy(connection, member, month.start_s, month.end_s, schedule)
     full, alone = full_bill(bill, residual), supplier_only_bill(whole)
     points = len(metering_points(connection, participant_id=member.id))
-    ended = max(0, min(month.end_s, now_s) - month.start_s) // community.market_time_unit_s
+    ended = _rounds_ended(connection, month.start_s, min(month.end_s, now_s - community.market_time_unit_s + 1))
     settled = len(allocations) // points if points else 0
     return Statement(
         community_name=community.name,
@@ -201,4 +202,9 @@ def _substituted(connection: Connection, participant_id: str, start_s: int, end_
         ENERGY.c.start_s < end_s,
         ENERGY.c.quality != "measured",
     )
+    return int(connection.execute(query).scalar_one())
+
+
+def _rounds_ended(connection: Connection, start_s: int, end_s: int) -> int:
+    query = select(func.count()).where(ROUNDS.c.start_s >= start_s, ROUNDS.c.start_s < end_s)
     return int(connection.execute(query).scalar_one())

@@ -94,9 +94,15 @@ def _binding(row: Mapping[str, Any], drawing: Mapping[str, Sequence[Mapping[str,
         kind_text=KIND_TEXT.get(kind, kind),
         limit_text=limit_text,
         value_text=f"{fmt.number(value, decimals)} {unit}",
-        shadow_text=fmt.number(float(row["shadow_price"]), 6),
+        shadow_text=_worth(float(row["shadow_price"]), fmt, voltage=voltage),
         sentence=_limit_sentence(kind, limit_text),
     )
+
+
+def _worth(shadow_price: float, fmt: Formats, *, voltage: bool) -> str:
+    """A shadow price, which is nano-units of welfare per p.u. or percent, in money per hundredth of the whole."""
+    per_hundredth = shadow_price / 100 if voltage else shadow_price
+    return f"{fmt.small_money(round(per_hundredth))} per {'0.01 of nominal' if voltage else '%'}"
 
 
 def _limit_sentence(kind: str, limit_text: str) -> str:

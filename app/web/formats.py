@@ -132,8 +132,8 @@ class Formats:
         return f"{self.time(start_s)}{DASH}{self.time(start_s + minutes * 60)}"
 
     def moment(self, instant_s: int) -> str:
-        """Local date and time with the zone's name: 7 Jun 2016, 18:15 CEST."""
-        return format_datetime(self.local(instant_s), "d MMM y, HH:mm z", tzinfo=self.zone, locale=self.locale)
+        """Local date and time: 7 Jun 2016, 18:15."""
+        return format_datetime(self.local(instant_s), "d MMM y, HH:mm", tzinfo=self.zone, locale=self.locale)
 
     def day(self, value: date) -> str:
         """A date with its weekday, short: Tue, 7 June 2016."""

@@ -19,6 +19,12 @@ def add_pages(app: Flask) -> None:
     app.context_processor(page_values)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters["sentence"] = sentence
+
+
+def sentence(text: str) -> str:
+    """A remark with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def page_values() -> dict[str, Any]:

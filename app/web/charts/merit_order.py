@@ -45,7 +45,9 @@ def merit_order(
     """Geometry of merged steps; `demand` falls and `supply` rises."""
     marks = [price for price in (price_micro, limit_micro) if price is not None]
     prices = [limit for limit, _ in (*demand, *supply)] + marks
-    y_steps = round_steps(min(prices, default=0) / micro_per_unit, max(prices, default=1) / micro_per_unit, count=5)
+    low, high = min(prices, default=0) / micro_per_unit, max(prices, default=micro_per_unit) / micro_per_unit
+    margin = 0.12 * (high - low) or 0.5
+    y_steps = round_steps(low - margin, high + margin, count=5)
     total_wh = max(sum(wh for _, wh in demand), sum(wh for _, wh in supply), 1)
     x_steps = round_steps(0, total_wh / 1000, count=4)
     y_scale = PLOT_HEIGHT / (y_steps[-1] - y_steps[0])
@@ -54,19 +56,20 @@ def merit_order(
     def y(limit_micro: float) -> float:
         return (y_steps[-1] - limit_micro / micro_per_unit) * y_scale
 
-    def staircase(steps: Sequence[tuple[int, int]]) -> str:
+    def staircase(steps: Sequence[tuple[int, int]], *, ends_at_y: int) -> str:
+        """Steps, then straight to the edge: beyond the last order nobody wants or offers anything."""
         path: list[str] = []
         x = 0.0
         for limit, energy_wh in steps:
             path.append(f"{'L' if path else 'M'}{x:.1f} {y(limit):.1f}")
             x += energy_wh * x_scale
             path.append(f"H{x:.1f}")
-        return "".join(path)
+        return "".join([*path, f"V{ends_at_y}"]) if path else ""
 
     x_decimals, y_decimals = decimals_of(x_steps), decimals_of(y_steps)
     return MeritOrder(
-        demand=staircase(demand),
-        supply=staircase(supply),
+        demand=staircase(demand, ends_at_y=PLOT_HEIGHT),
+        supply=staircase(supply, ends_at_y=0),
         x_ticks=tuple(
             Tick(at=100 * step / x_steps[-1], label=f"{step:.{x_decimals}f}", value=step) for step in x_steps
         ),

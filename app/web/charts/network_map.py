@@ -43,6 +43,7 @@ class MapTrafo:
     name: str
     x: float
     y: float
+    css_class: str
     loading_percent: float | None
     limiting: bool
 
@@ -125,6 +126,7 @@ def network_map(
             name=trafo["name"],
             x=places[trafo["lv"]][0],
             y=places[trafo["lv"]][1],
+            css_class=loading_class(trafo_loading.get(str(trafo["id"]))),
             loading_percent=trafo_loading.get(str(trafo["id"])),
             limiting=("trafo", trafo["id"]) in limiting,
         )

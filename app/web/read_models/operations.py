@@ -236,7 +236,7 @@ def batch_row(row: Row[Any]) -> BatchRow:
         first_start_s=row.first_start_s,
         end_s=row.end_s,
         state=row.state,
-        members=len(json.loads(row.net_json)),
+        members=len(json.loads(row.net_json)["members"]),
         trades_root=row.trades_root,
         readings_root=row.readings_root,
         evidence_hash=row.evidence_hash,

@@ -98,7 +98,8 @@ def named(
     found = [
         (str(item["name"]), float(values[str(item["id"])]))
         for item in drawing.get(table, [])
-        if values.get(str(item["id"])) is not None
+        # The market keeps voltages where homes are connected, below 1 kV.
+        if values.get(str(item["id"])) is not None and item.get("vn_kv", 0.4) < 1
     ]
     return sorted(found, key=lambda item: (-item[1], item[0]))
 
