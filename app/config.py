@@ -88,10 +88,10 @@ class Settings:
 
 def _settings(values: Mapping[str, object], env: Mapping[str, str], place: Path) -> Settings:
     fields = Fields({key: value for key, value in values.items() if key != "members"}, "")
-    environment = env.get("COMMONWATT_ENVIRONMENT") or _text(fields, "environment", "local")
+    environment = _text(fields, "environment", "local", env.get("COMMONWATT_ENVIRONMENT"))
     if environment not in ENVIRONMENTS:
         raise FieldError("environment", f"is {environment!r}: use one of {', '.join(ENVIRONMENTS)}")
-    state = place / (env.get("COMMONWATT_STATE") or _text(fields, "state", "state"))
+    state = place / _text(fields, "state", "state", env.get("COMMONWATT_STATE"))
     tariff = _text(fields, "tariff_file", "")
     members = Fields({"members": values.get("members", [])}, "").rows("members")
     return Settings(
@@ -150,7 +150,7 @@ def _database_url(fields: Fields, env: Mapping[str, str], state: Path) -> str:
 
 def _chain_url(fields: Fields, env: Mapping[str, str]) -> str:
     section = fields.fields("chain") if fields.has("chain") else Fields({}, "chain")
-    url = env.get("COMMONWATT_CHAIN_URL") or _text(section, "url", "")
+    url = _text(section, "url", "", env.get("COMMONWATT_CHAIN_URL"))
     section.close()
     if url and urlsplit(url).scheme not in {"http", "https"}:
         raise FieldError("chain.url", f"is {url!r}: write http://HOST:PORT, or leave it out for the embedded chain")
@@ -159,9 +159,10 @@ def _chain_url(fields: Fields, env: Mapping[str, str]) -> str:
 
 def _web(fields: Fields, env: Mapping[str, str], environment: str) -> WebSettings:
     section = fields.fields("web") if fields.has("web") else Fields({}, "web")
-    listen = env.get("COMMONWATT_LISTEN") or _text(section, "listen", "127.0.0.1:8080")
-    public_url = (env.get("COMMONWATT_PUBLIC_URL") or _text(section, "public_url", "")).rstrip("/")
-    proxies = env.get("COMMONWATT_TRUSTED_PROXIES") or str(_integer(section, "trusted_proxies", 0, least=0, most=5))
+    listen = _text(section, "listen", "127.0.0.1:8080", env.get("COMMONWATT_LISTEN"))
+    public_url = _text(section, "public_url", "", env.get("COMMONWATT_PUBLIC_URL")).rstrip("/")
+    written = _integer(section, "trusted_proxies", 0, least=0, most=5)
+    proxies = env.get("COMMONWATT_TRUSTED_PROXIES") or str(written)
     hours = _integer(section, "session_hours", 12, least=1, most=24 * 30)
     section.close()
     host, _, port = listen.rpartition(":")
@@ -189,8 +190,9 @@ def _distinct(members: tuple[MemberSettings, ...]) -> tuple[MemberSettings, ...]
     return members
 
 
-def _text(fields: Fields, key: str, default: str) -> str:
-    return fields.text(key) if fields.has(key) else default
+def _text(fields: Fields, key: str, default: str, override: str | None = None) -> str:
+    written = fields.text(key) if fields.has(key) else default
+    return override or written
 
 
 def _integer(fields: Fields, key: str, default: int, *, least: int, most: int) -> int:

@@ -35,7 +35,8 @@ def complete_spec(app: APIFlask) -> None:
     )
 
     @app.spec_processor
-    def complete(spec: dict[str, Any]) -> dict[str, Any]:
+    def complete(spec: dict[str, Any] | str) -> dict[str, Any] | str:
+        assert isinstance(spec, dict)  # a text only where the document is asked for as YAML
         spec["components"].setdefault("schemas", {})["Problem"] = PROBLEM
         for operations in spec["paths"].values():
             for method, operation in operations.items():
