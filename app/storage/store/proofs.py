@@ -79,6 +79,28 @@ def load_prepared(connection: Connection, sequence: int) -> PreparedBatch:
     )
 
 
+def load_part(connection: Connection, sequence: int, participant_id: str) -> MemberPart | None:
+    """One member's part of a batch without loading the others'; None without one. An erased salt is empty."""
+    query = select(PARTS).where(PARTS.c.sequence == sequence, PARTS.c.participant_id == participant_id)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    return MemberPart(
+        participant=participant_id,
+        lane=row["lane"],
+        salt=salts_of(connection, sequence).get(participant_id, b""),
+        delta_nano=row["delta_nano"],
+        intervals=tuple(_unpacked(row["intervals_z"])),
+        leaf=bytes(row["leaf"]),
+    )
+
+
+def leaves_of(connection: Connection, sequence: int) -> tuple[bytes, ...]:
+    """The members' leaves of a batch in the order of its tree."""
+    query = select(PARTS.c.leaf).where(PARTS.c.sequence == sequence).order_by(PARTS.c.leaf)
+    return tuple(bytes(leaf) for leaf in connection.execute(query).scalars())
+
+
 def _packed(values: Sequence[Mapping[str, object]]) -> bytes:
     return zlib.compress(json.dumps(values, separators=(",", ":")).encode(), 6)
 

@@ -6,12 +6,15 @@ from sqlalchemy import Connection, select
 
 from app.storage.store.community import Community
 from app.storage.store.members import POINTS
+from app.storage.store.proofs import leaves_of, load_part
 from app.storage.store.readings import batches_of_device, readings_of_device
 from app.storage.store.rounds import DEVICES, MarketRound, find_round
 from app.storage.store.settlement import TRANSFERS, transfers_between
 from app.web.read_models.energy import EnergyRow, energy_of
 from app.web.read_models.operations import BATCHES, BatchRow, batch_row
 from app.web.read_models.orders import OrderOutcome, order_outcomes
+from contracts.evidence import interval_leaf
+from contracts.merkle import MerkleTree
 from contracts.transfers import Transfer, member_account
 from meters.signing import RegisterReading, batch_signer, chain_head, reading_hash
 
@@ -37,6 +40,21 @@ class SignedReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IntervalProof:
+    """How an interval of a member hangs together with the root in the ledger.
+
+    interval_leaf  fingerprint of the interval as the batch anchored it; None where its salt was erased
+    member_leaf    fingerprint of all the member's intervals of the batch
+    leads_to_root  whether the members' fingerprints, hashed together now, give the root that is anchored
+    """
+
+    interval_leaf: bytes | None
+    member_leaf: bytes
+    members: int
+    leads_to_root: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Journey:
     """Everything known of one interval of one member; what has not happened yet is empty or None."""
 
@@ -47,6 +65,7 @@ class Journey:
     round: MarketRound | None
     transfers: tuple[Transfer, ...]
     batch: BatchRow | None
+    proof: IntervalProof | None
 
 
 def journey(connection: Connection, participant_id: str, community: Community, start_s: int) -> Journey:
@@ -63,6 +82,7 @@ def journey(connection: Connection, participant_id: str, community: Community, s
         account=member_account(participant_id),
         minutes=community.market_time_unit_minutes,
     )
+    batch = _batch(connection, [transfer.transfer_id for transfer in transfers])
     return Journey(
         start_s=start_s,
         readings=_readings(connection, participant_id, community, start_s),
@@ -70,7 +90,23 @@ def journey(connection: Connection, participant_id: str, community: Community, s
         orders=order_outcomes(connection, participant_id, start_s=start_s, end_s=end_s),
         round=find_round(connection, start_s),
         transfers=transfers,
-        batch=_batch(connection, [transfer.transfer_id for transfer in transfers]),
+        batch=batch,
+        proof=None if batch is None else _proof(connection, participant_id, start_s, batch),
+    )
+
+
+def _proof(connection: Connection, participant_id: str, start_s: int, batch: BatchRow) -> IntervalProof | None:
+    part = load_part(connection, batch.sequence, participant_id)
+    if part is None:
+        return None
+    own = [interval for interval in part.intervals if interval["start_s"] == start_s]
+    leaves = leaves_of(connection, batch.sequence)
+    root = MerkleTree(leaves).root
+    return IntervalProof(
+        interval_leaf=interval_leaf(part.salt, own[0]) if own and part.salt else None,
+        member_leaf=part.leaf,
+        members=len(leaves),
+        leads_to_root=part.leaf in leaves and "0x" + root.hex() == batch.trades_root,
     )
 
 

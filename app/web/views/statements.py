@@ -1,4 +1,6 @@
-"""Statements: a month as page, PDF and CSV, all from the same lines."""
+"""Statements: a month as page, PDF and CSV, all from the same lines, and as a file of proofs."""
+
+import json
 
 from flask import Response, abort, render_template, url_for
 from werkzeug.exceptions import NotFound
@@ -6,6 +8,7 @@ from werkzeug.exceptions import NotFound
 from app.errors import InputError
 from app.local_time import LocalMonth, month_of
 from app.statement_pdf import statement_pdf
+from app.statement_proof import proof_document
 from app.statements import ITEM_TEXT, Statement, months_with_data, statement_csv, statement_of
 from app.storage.database import reading
 from app.web.context import YEARS, engine, page
@@ -54,6 +57,18 @@ def statement_csv_file(month: str) -> Response:
     """The month as CSV, amounts in whole cents."""
     found = _statement(month)
     return _file(statement_csv(found).encode(), "text/csv; charset=utf-8", found, "csv")
+
+
+@household.get("/statements/<month>.json")
+def statement_proof_file(month: str) -> Response:
+    """What of the month is in the ledger, with everything needed to verify it elsewhere."""
+    found = _statement(month)
+    try:
+        with reading(engine()) as connection:
+            document = proof_document(connection, participant_id(), found.month)
+    except InputError as error:
+        raise NotFound(str(error)) from error
+    return _file(json.dumps(document).encode(), "application/json", found, "json")
 
 
 def _file(content: bytes, content_type: str, found: Statement, ending: str) -> Response:

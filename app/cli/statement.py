@@ -1,0 +1,68 @@
+"""Write a member's statement for a month."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+
+from app.errors import InputError
+from app.local_time import LocalMonth
+from app.statement_pdf import statement_pdf
+from app.statement_proof import proof_document
+from app.statements import statement_csv, statement_of
+from app.storage.database import open_database, reading
+from app.storage.store.community import the_community
+from app.web.formats import LOCALES, Formats
+
+ENDINGS = (".json", ".pdf", ".csv")
+
+
+@click.command(epilog="Example: commonwatt statement --member M001 --month 2016-06 --out june.json --state ./day")
+@click.option("--member", required=True, help="The member's id.")
+@click.option("--month", required=True, help="YYYY-MM, in the community's timezone.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.json, .pdf or .csv.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("state"),
+    envvar="COMMONWATT_STATE",
+    show_default=True,
+    help="The community's state directory.",
+)
+@click.option(
+    "--database", envvar="COMMONWATT_DATABASE_URL", help="Database URL, where it is not in the state directory."
+)
+def command(*, member: str, month: str, out: Path, state: Path, database: str | None) -> None:
+    """Write the statement of MEMBER for MONTH as a file to verify (.json), to print (.pdf) or to compute with (.csv).
+
+    The JSON holds what can be proved: the part of the month that is final in the ledger.
+    """
+    if out.suffix not in ENDINGS:
+        raise InputError(f"--out {out}: name a file ending in {', '.join(ENDINGS)}")
+    file = state / "community.sqlite"
+    if database is None and not file.exists():
+        raise InputError(f"{file} does not exist: give the community's directory with --state")
+    content = _content(database or f"sqlite:///{file}", member, month, out.suffix)
+    partial = out.with_name(out.name + ".partial")
+    partial.write_bytes(content)
+    partial.replace(out)
+    click.echo(f"{out}: {len(content)} bytes")
+
+
+def _content(database: str, member: str, month: str, ending: str) -> bytes:
+    now_s = int(datetime.now(UTC).timestamp())
+    with reading(open_database(database)) as connection:
+        community = the_community(connection)
+        zone = ZoneInfo(community.timezone)
+        try:
+            asked = LocalMonth.parse(month, zone)
+        except ValueError as error:
+            raise InputError(f"--month: {error}") from error
+        if ending == ".json":
+            return (json.dumps(proof_document(connection, member, asked), indent=1) + "\n").encode()
+        statement = statement_of(connection, member, asked, now_s=now_s)
+    if ending == ".csv":
+        return statement_csv(statement).encode()
+    return statement_pdf(statement, Formats(locale=LOCALES[0], zone=zone, currency=community.currency), now_s=now_s)
