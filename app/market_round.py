@@ -26,7 +26,6 @@ from app.round_inputs import (
     controlled_points,
     drawn,
     market_injection_w,
-    network_state,
 )
 from app.set_points import decide_set_points, shared_room_w
 from app.storage.database import reading, writing
@@ -158,7 +157,7 @@ def clear_and_publish(desk: MarketDesk, expected: Expectation) -> Clearing:
         binding_count=len(clearing.binding),
         document=clearing.document(),
         clearing_hash=clearing.digest(),
-        network=None if desk.network is None else network_state(desk.network, injection_w, drawn_var),
+        network=None if desk.network is None else desk.network.state_by_id(desk.network.solve(injection_w, drawn_var)),
     )
     told = [
         SetPoint(

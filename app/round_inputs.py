@@ -1,7 +1,6 @@
 """From homes and orders to the arrays the network wants, and back to what is published. W and var, + into the grid."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -83,18 +82,3 @@ def controlled_points(
         for point, home in homes.items()
         if home.point.generation_controllable and home.point.bus is not None
     )
-
-
-def network_state(network: GridNetwork, injection_w: FloatArray, injection_var: FloatArray) -> dict[str, Any]:
-    """Voltages and loadings for the operator's map, by element id; rounded, it is a picture."""
-    point = network.solve(injection_w, injection_var)
-    lines, trafos = network.arrays.lines.ids, network.arrays.trafos.ids
-    return {
-        "vm_pu": _by_id(network.buses, point.vm_pu, 5),
-        "line_loading_percent": _by_id(lines, point.line_loading_percent, 2),
-        "trafo_loading_percent": _by_id(trafos, point.trafo_loading_percent, 2),
-    }
-
-
-def _by_id(ids: Iterable[Any], values: FloatArray, digits: int) -> dict[str, float]:
-    return {str(int(element)): round(float(value), digits) for element, value in zip(ids, values, strict=True)}

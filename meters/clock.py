@@ -1,7 +1,8 @@
 """Clocks: time is passed in, so that a simulated day and a real one run the same code."""
 
+import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,12 +26,14 @@ class SimulatedClock:
     def __init__(self, path: Path, *, start: datetime | None = None) -> None:
         self._path = path
         if start is not None and not path.exists():
-            self._write(start)
-        self._file = path.open("rb", buffering=0)
+            draft = path.with_name(path.name + ".new")
+            draft.write_bytes(_packed(start))
+            draft.replace(path)
+        self._file = path.open("r+b", buffering=0)
 
     def __call__(self) -> datetime:
-        self._file.seek(0)
-        (microseconds,) = _MICROSECONDS.unpack(self._file.read(_MICROSECONDS.size))
+        # One positioned read: many threads share this clock.
+        (microseconds,) = _MICROSECONDS.unpack(os.pread(self._file.fileno(), _MICROSECONDS.size, 0))
         seconds, rest = divmod(microseconds, 1_000_000)
         return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
 
@@ -38,10 +41,14 @@ class SimulatedClock:
         """Advance to `instant` (aware). Raises ValueError if that lies in the past."""
         if instant < self():
             raise ValueError(f"the simulated clock cannot go back from {self().isoformat()} to {instant.isoformat()}")
-        self._write(instant)
+        os.pwrite(self._file.fileno(), _packed(instant), 0)
 
-    def _write(self, instant: datetime) -> None:
-        seconds = int(instant.timestamp())
-        packed = _MICROSECONDS.pack(seconds * 1_000_000 + instant.microsecond)
-        with self._path.open("r+b" if self._path.exists() else "wb", buffering=0) as file:
-            file.write(packed)
+
+def _packed(instant: datetime) -> bytes:
+    return _MICROSECONDS.pack(int(instant.timestamp()) * 1_000_000 + instant.microsecond)
+
+
+def clock_from_environment(environment: Mapping[str, str]) -> Clock:
+    """The system's clock, or the simulated one in the file that COMMONWATT_CLOCK_FILE names: for rehearsals."""
+    path = environment.get("COMMONWATT_CLOCK_FILE")
+    return SimulatedClock(Path(path)) if path else system_clock

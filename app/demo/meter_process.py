@@ -5,6 +5,8 @@ Run as `python -m app.demo.meter_process STATE_DIRECTORY`.
 """
 
 import asyncio
+import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -25,6 +27,15 @@ INVERTER_PROFILE = "sunspec_103"
 INVERTER_DEVICE_ID = 2
 ORPHAN_PATIENCE = 120
 """Seconds for which the meters outlive a demonstration that was killed."""
+
+
+def hold_lock(path: Path) -> int:
+    """Mark this process as the one that serves the meters, for as long as it lives."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
+    return descriptor
 
 
 def free_ports(count: int) -> list[int]:
@@ -50,13 +61,15 @@ async def serve(state: DemoState) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
-    serving = asyncio.create_task(
-        serve_meters({port: _devices(site, clock) for port, site in sites.items()}, host=HOST)
-    )
+    devices = {port: _devices(site, clock) for port, site in sites.items()}
+    serving = asyncio.create_task(serve_meters(devices, host=HOST, on_ready=lambda _: hold_lock(state.meters_lock)))
     end_when_orphaned(loop, stopped, os.getppid(), ORPHAN_PATIENCE)
-    await stopped.wait()
+    ended = asyncio.create_task(stopped.wait())
+    await asyncio.wait({ended, serving}, return_when=asyncio.FIRST_COMPLETED)
+    ended.cancel()
     serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
     journal.close()
 
 

@@ -1,0 +1,170 @@
+"""What a demonstration needs, built once and found again after a restart: homes, ledger, gateways, sign-ins."""
+
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from eth_utils.crypto import keccak
+from sqlalchemy import Engine
+
+from app.auth import hash_of, new_code, set_password
+from app.config import Settings
+from app.demo.founding import OPERATOR_ID, device_of, found_community, gateway_ids
+from app.demo.meter_process import HOST, INVERTER_DEVICE_ID, METER_DEVICE_ID, METER_PROFILE
+from app.demo.meters import history
+from app.demo.neighbourhood import CONTROLLABLE_FROM_W, Home, Neighbourhood
+from app.demo.state import DemoPlan, DemoState, write_whole
+from app.errors import InputError
+from app.ledger_access import signing_domain
+from app.local_gateways import LocalGateways
+from app.storage.database import reading, writing
+from app.storage.store.community import save_drawing, the_community
+from app.storage.store.devices import enrol_gateway, find_gateway, set_enrolment_code, set_gateway_status
+from grid.network import GridNetwork, open_network
+from meters.api import MeterApi
+from meters.clock import Clock
+from meters.credentials import Credentials, load_credentials, save_credentials
+from meters.gateway import Gateway
+from meters.gateway_config import ControlConfig, GatewayConfig, MeterConfig
+
+CONNECTION_W = 200_000.0
+SHOWN_HOME_HAS_W = CONTROLLABLE_FROM_W
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """How to look around: who, and with what."""
+
+    role: str
+    email: str
+    password: str
+
+
+def build_world(state: DemoState, plan: DemoPlan, *, days_before: int) -> Neighbourhood:
+    """The homes and their profiles, made in a process of its own: the data set's reader needs a lot of memory once."""
+    if not state.world.exists():
+        asked = {
+            "network": plan.network,
+            "day": plan.day,
+            "days_before": days_before,
+            "households": plan.households,
+            "seed": plan.seed,
+            "out": str(state.world),
+        }
+        made = subprocess.run(  # noqa: S603 our own module, no shell
+            [sys.executable, "-m", "app.demo.make_world", json.dumps(asked)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode:
+            raise InputError(made.stderr.strip().splitlines()[-1] if made.stderr.strip() else "the homes were not made")
+    return Neighbourhood.load(state.world)
+
+
+def found(engine: Engine, world: Neighbourhood, plan: DemoPlan, state: DemoState) -> dict[str, SignIn]:
+    """Members, operator and sign-ins; what exists stays."""
+    found_community(engine, world, network=plan.network, seed=plan.seed)
+    if not state.sign_ins.exists():
+        shown = next((home for home in world.homes if home.generation_w >= SHOWN_HOME_HAS_W), world.homes[0])
+        passwords = {OPERATOR_ID: secrets.token_urlsafe(9), shown.home_id: secrets.token_urlsafe(9)}
+        with writing(engine) as connection:
+            for participant, password in passwords.items():
+                set_password(connection, participant, password)
+        write_whole(state.sign_ins, json.dumps(passwords))
+        state.sign_ins.chmod(0o600)
+    return {
+        participant: SignIn(
+            role="operator" if participant == OPERATOR_ID else "household",
+            email=f"{participant.lower()}@demo.invalid",
+            password=password,
+        )
+        for participant, password in json.loads(state.sign_ins.read_text()).items()
+    }
+
+
+def network_of(engine: Engine, plan: DemoPlan) -> GridNetwork:
+    """The network with its limits; its picture is kept for the operator's map."""
+    network = open_network(plan.network)
+    with writing(engine) as connection:
+        if the_community(connection).drawing_json is None:
+            save_drawing(connection, json.dumps(network.drawing()))
+    return network
+
+
+def enrol(engine: Engine, gateway_id: str, state: DemoState, *, seed: str, now_s: int) -> Credentials:
+    """A gateway with a key, known to the platform and approved by the operator."""
+    folder = state.gateway(gateway_id)
+    with reading(engine) as connection:
+        known = find_gateway(connection, gateway_id)
+        domain = signing_domain(the_community(connection))
+    if known is not None and known.status == "approved":
+        return load_credentials(folder)
+    code, token = new_code(), new_code()
+    key = keccak(f"gateway:{seed}:{gateway_id}".encode())
+    credentials = Credentials(key=key, gateway=gateway_id, token=token, domain=domain)
+    save_credentials(folder, credentials)
+    with writing(engine) as connection:
+        set_enrolment_code(connection, gateway_id, code_hash=hash_of(code), expires_s=now_s + 3600)
+        enrol_gateway(
+            connection, code_hash=hash_of(code), address=credentials.address, token_hash=hash_of(token), now_s=now_s
+        )
+        set_gateway_status(connection, gateway_id, "approved")
+    return credentials
+
+
+def open_gateways(
+    engine: Engine,
+    world: Neighbourhood,
+    ports: Mapping[str, int],
+    state: DemoState,
+    *,
+    url: str,
+    clock: Clock,
+    seed: str,
+) -> LocalGateways:
+    """One gateway for every street, with the homes' meters at their addresses."""
+    gateways = []
+    of_home = gateway_ids(world.homes)
+    now_s = int(clock().timestamp())
+    for gateway_id in sorted(set(of_home.values())):
+        homes = [home for home in world.homes if of_home[home.home_id] == gateway_id]
+        config = GatewayConfig(
+            name=gateway_id,
+            state_dir=state.gateway(gateway_id),
+            server=url,
+            meters=tuple(_meter(home, ports[home.home_id]) for home in homes),
+        )
+        credentials = enrol(engine, gateway_id, state, seed=seed, now_s=now_s)
+        gateways.append(Gateway(config, clock=clock, api=MeterApi(url, clock=clock), credentials=credentials))
+    return LocalGateways(gateways)
+
+
+def import_history(gateways: LocalGateways, world: Neighbourhood, *, until_s: int) -> int:
+    """Hand the gateways the days before, once; they deliver them like everything else. How many readings there are."""
+    with tempfile.TemporaryDirectory() as scratch:
+        readings = dict(history(world, until_s=until_s, scratch=Path(scratch) / "history.sqlite"))
+    return gateways.import_histories(readings)
+
+
+def settings_of(state: DemoState) -> Settings:
+    """Settings of a demonstration: everything in its folder, on this machine only."""
+    return Settings.load(None, {"COMMONWATT_STATE": str(state.folder)})
+
+
+def _meter(home: Home, port: int) -> MeterConfig:
+    address = f"tcp://{HOST}:{port}"
+    steered = home.generation_w >= CONTROLLABLE_FROM_W or home.battery_w > 0
+    return MeterConfig(
+        device=device_of(home),
+        profile=METER_PROFILE,
+        address=address,
+        device_id=METER_DEVICE_ID,
+        connection_w=CONNECTION_W,
+        control=ControlConfig(address=address, device_id=INVERTER_DEVICE_ID) if steered else None,
+    )

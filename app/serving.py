@@ -1,0 +1,58 @@
+"""The web application in a thread of this process, for communities that live on one machine."""
+
+import socket
+import threading
+
+from flask import Flask, Response
+from waitress.server import create_server
+from werkzeug.http import http_date
+
+from app.errors import InputError
+from meters.clock import Clock
+
+THREADS = 8
+FIRST_PORT, LAST_PORT = 8080, 8180
+
+
+class WebServer:
+    """Listens from construction on, answers from `start` on. Raises InputError if the port is taken."""
+
+    def __init__(self, app: Flask, listener: socket.socket) -> None:
+        self.port = int(listener.getsockname()[1])
+        self._server = create_server(
+            app, sockets=[listener], threads=THREADS, ident=None, clear_untrusted_proxy_headers=True
+        )
+        self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Answer requests from now on."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering; requests under way are finished."""
+        self._server.close()
+        self._thread.join(timeout=5)
+
+
+def listen(host: str, port: int | None) -> socket.socket:
+    """A listening socket on `port`, or on the first free one when None. Raises InputError if it is taken."""
+    for candidate in [port] if port is not None else range(FIRST_PORT, LAST_PORT + 1):
+        try:
+            return socket.create_server((host, candidate))
+        except OSError as error:
+            if port is not None:
+                raise InputError(f"port {port} on {host} cannot be used ({error.strerror}): choose another") from error
+    raise InputError(f"no free port from {FIRST_PORT} to {LAST_PORT}: name one")
+
+
+def tell_own_time(app: Flask, clock: Clock) -> None:
+    """Answer with the community's clock in the Date header: gateways compare theirs with it."""
+
+    @app.after_request
+    def date(response: Response) -> Response:
+        response.headers["Date"] = http_date(clock())
+        return response
