@@ -36,6 +36,8 @@ BATCH_TYPE = f"(uint64,uint64,uint64,uint256,uint256[],{SYSTEM_TYPE},bytes32,byt
 SETTLE = keccak(f"settle({BATCH_TYPE})".encode())[:4]
 COMMITMENT_OF = keccak(b"commitmentOf(uint64)")[:4]
 BATCH_SETTLED = keccak(b"BatchSettled(uint64,uint64,uint64,bytes32,bytes32,bytes32)")
+_SEARCHED_BLOCKS = (8, 200_000)
+"""How far back to look for the batch before, before looking everywhere: a chain of its own, two days of seconds."""
 _LANE_BIAS = sum(HALF_RANGE << (LANE_BITS * lane) for lane in range(LANES))
 
 
@@ -92,7 +94,7 @@ def check_anchored(rpc: Rpc, ledger: str, entry: AnchoredEntry) -> None:
     data = encode(["uint64"] * 3 + ["bytes32"] * 3, [entry.sequence, entry.first_start_s, entry.end_s, *roots])
     kept = _commitment(rpc, ledger, entry.sequence)
     require(kept == keccak(data), entry.path, "period and roots are not what the ledger keeps for this sequence")
-    log = _settled_log(rpc, ledger, entry.sequence, entry.block_number)
+    log = _settled_log(rpc, ledger, entry.sequence, entry.block_number, entry.block_number)
     require(log is not None, f"{entry.path}.block_number", "the batch was not settled in this block")
     assert log is not None
     found_nano = _lane_delta(rpc, ledger, log, entry)
@@ -105,7 +107,10 @@ def check_first_evidence(rpc: Rpc, ledger: str, entry: AnchoredEntry) -> None:
     if entry.sequence == 1:
         require(entry.previous_evidence_hash == NO_EVIDENCE, path, "the first batch continues no other")
         return
-    log = _settled_log(rpc, ledger, entry.sequence - 1, None)
+    last = entry.block_number
+    firsts = [max(0, last - span) for span in _SEARCHED_BLOCKS]
+    found = (_settled_log(rpc, ledger, entry.sequence - 1, first, last) for first in [*firsts, 0])
+    log = next((each for each in found if each is not None), None)
     require(log is not None, path, "the ledger has no batch before")
     assert log is not None
     before = _octets(log["data"])[-32:]
@@ -117,13 +122,13 @@ def _commitment(rpc: Rpc, ledger: str, sequence: int) -> bytes:
     return _octets(_ask(rpc, "eth_call", [call, "latest"]))
 
 
-def _settled_log(rpc: Rpc, ledger: str, sequence: int, block_number: int | None) -> dict[str, Any] | None:
-    """The ledger's BatchSettled event of `sequence`, in one block or anywhere."""
+def _settled_log(rpc: Rpc, ledger: str, sequence: int, first_block: int, last_block: int) -> dict[str, Any] | None:
+    """The ledger's BatchSettled event of `sequence` in these blocks."""
     wanted: dict[str, object] = {
         "address": ledger,
         "topics": [hexed(BATCH_SETTLED), "0x" + sequence.to_bytes(32, "big").hex()],
-        "fromBlock": "0x0" if block_number is None else hex(block_number),
-        "toBlock": "latest" if block_number is None else hex(block_number),
+        "fromBlock": hex(first_block),
+        "toBlock": hex(last_block),
     }
     logs = _ask(rpc, "eth_getLogs", [wanted])
     if not isinstance(logs, Sequence) or len(logs) != 1 or not isinstance(logs[0], dict):
