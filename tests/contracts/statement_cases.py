@@ -5,19 +5,17 @@ sold at a locational price and once delivers less. One reading of anna's is miss
 neighbours, ben's meter is replaced, the tariff changes, and the second batch corrects an interval of the first.
 """
 
-from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 from chain_community import open_chain, open_outbox
 from eth_utils.crypto import keccak
+from signed_meters import COUNT, FIRST, Meter
 
-from app.storage.interval_energy import anchor_of, slots_between
 from contracts.allocation import ClearedInterval, PointTerms
 from contracts.batches import BatchContents, PreparedBatch, TradedOrder, prepare_batch
 from contracts.corrections import congestion_rebate, difference_transfers
 from contracts.embedded import EmbeddedChain
-from contracts.evidence import NO_EVIDENCE, DeviceHead, RoundEvidence
+from contracts.evidence import NO_EVIDENCE, RoundEvidence
 from contracts.ledger import SettlementLedger
 from contracts.outbox import Outbox
 from contracts.rpc import read_only_dispatch
@@ -36,13 +34,10 @@ from contracts.transfers import CONGESTION, net_positions
 from contracts.verify import ChainAnswerError
 from matching.orders import Firmness, Order, Side, Trade
 from meters.interval import DeliveryInterval, IntervalEnergy
-from meters.signing import GENESIS_HASH, ReadingBatch, RegisterReading, SigningDomain, address_of, sign_batch
+from meters.signing import SigningDomain
 
-GATEWAY_KEY = keccak(text="gateway of the tests")
 MEMBERS = ("anna", "ben", "cem")
 LANES = {"anna": 0, "ben": 6, "cem": 12}
-FIRST = DeliveryInterval.at(1_464_775_200)  # 2016-06-01 10:00 UTC
-COUNT = 10
 BATCH_INTERVALS = 5
 OLD = Tariff(version="2016-1")
 NEW = Tariff(version="2016-2", grid_fee_micro_per_kwh=80_001, levies_locality_discount_percent=30)
@@ -88,94 +83,6 @@ def orders_of(i: int) -> list[tuple[Order, Trade]]:
         )
         pairs.append((order, trade))
     return pairs
-
-
-@dataclass
-class Meter:
-    """A device with its chain of signed batches."""
-
-    device: str
-    participant: str
-    batches: list[ReadingBatch] = field(default_factory=list)
-    heads: dict[tuple[int, int], bytes] = field(default_factory=dict)
-
-    def record(self, domain: SigningDomain, flows: list[tuple[int, int]]) -> None:
-        """Sign registers of all intervals: an opening reading, then one or two readings a batch."""
-        imported, exported, epoch, previous = 5_000_000_123, 7_000_999, 0, GENESIS_HASH
-        readings = [self._reading(epoch, 0, FIRST.start_s, 0, imported, exported)]
-        for i, (import_mwh, export_mwh) in enumerate(flows[:COUNT]):
-            imported, exported = imported + import_mwh, exported + export_mwh
-            interval = FIRST.shifted(i)
-            if self.participant == "anna" and i == 3:
-                continue  # never read: the energy of two intervals lies between two readings
-            readings.append(self._reading(epoch, readings[-1].seq + 1, interval.start_s, 900, imported, exported))
-            if self.participant == "ben" and i == 6:
-                previous = self._sign(domain, readings, previous)
-                epoch, imported, exported, previous = 1, 0, 0, GENESIS_HASH
-                readings = [self._reading(epoch, 0, interval.start_s + 900, 0, imported, exported)]
-            elif i % 2:
-                previous = self._sign(domain, readings, previous)
-                readings = readings[-1:]
-        if not self.batches or self.batches[-1].readings[-1] != readings[-1]:
-            self._sign(domain, readings, previous)
-
-    def _reading(self, epoch: int, seq: int, start_s: int, duration_s: int, imported: int, exported: int):
-        return RegisterReading(
-            device=self.device,
-            epoch=epoch,
-            seq=seq,
-            start_s=start_s,
-            duration_s=duration_s,
-            import_mwh=imported,
-            export_mwh=exported,
-        )
-
-    def _sign(self, domain: SigningDomain, readings: list[RegisterReading], previous: bytes) -> bytes:
-        signed = {r.seq for batch in self.batches if batch.epoch == readings[-1].epoch for r in batch.readings}
-        new = tuple(reading for reading in readings if reading.seq not in signed)
-        batch = sign_batch(GATEWAY_KEY, domain, new, previous)
-        self.batches.append(batch)
-        self.heads[batch.epoch, new[-1].seq] = batch.head
-        return batch.head
-
-    def energies(self) -> dict[int, IntervalEnergy]:
-        """Energy per interval as ingest computes it."""
-        found: dict[int, list[int]] = {}
-        for epoch in {batch.epoch for batch in self.batches}:
-            readings = [r for batch in self.batches if batch.epoch == epoch for r in batch.readings]
-            for one, other in pairwise(readings):
-                for slot in slots_between(anchor_of(one), anchor_of(other), slot_s=900):
-                    energy = found.setdefault(slot.start_s, [0, 0])
-                    energy[0] += slot.import_wh
-                    energy[1] += slot.export_wh
-        return {
-            start_s: IntervalEnergy(
-                metering_point=f"AT{self.participant}",
-                interval=DeliveryInterval.at(start_s),
-                import_wh=import_wh,
-                export_wh=export_wh,
-            )
-            for start_s, (import_wh, export_wh) in found.items()
-        }
-
-    def anchored(self, until_s: int) -> list[DeviceHead]:
-        """The last signed head of each epoch by an instant."""
-        last: dict[int, ReadingBatch] = {}
-        for batch in self.batches:
-            if batch.readings[0].start_s < until_s:
-                last[batch.epoch] = batch
-        return [
-            DeviceHead(
-                device=self.device,
-                metering_point=f"AT{self.participant}",
-                participant=self.participant,
-                epoch=epoch,
-                seq=batch.readings[-1].seq,
-                head=batch.head,
-                signer=address_of(GATEWAY_KEY),
-            )
-            for epoch, batch in last.items()
-        ]
 
 
 class ProvenCommunity:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from settlement_cases import NOON, Book, energy, point, settle
-from statement_cases import FIRST, LANES, MEMBERS, ProvenCommunity, round_of
+from signed_meters import FIRST
+from statement_cases import LANES, MEMBERS, ProvenCommunity, round_of
 
 from contracts.batches import BatchContents, PreparedBatch, prepare_batch
 from contracts.evidence import NO_EVIDENCE, DeviceHead

@@ -10,7 +10,7 @@ from eth_utils.crypto import keccak
 from hypothesis import HealthCheck, given, settings
 from settlement_cases import NOON, TARIFF, settle
 from settlement_worlds import World, worlds
-from statement_cases import GATEWAY_KEY
+from signed_meters import GATEWAY_KEY
 
 from contracts.batches import BatchContents, PreparedBatch, TradedOrder, prepare_batch
 from contracts.evidence import NO_EVIDENCE, DeviceHead, RoundEvidence

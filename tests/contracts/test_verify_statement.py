@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from statement_cases import FIRST, MEMBERS, MONTH, ProvenCommunity
+from signed_meters import FIRST
+from statement_cases import MEMBERS, MONTH, ProvenCommunity
 from statement_places import Place, altered, integers, octets
 
 from contracts.bills import community_bill
