@@ -61,7 +61,7 @@ def random_salt(_participant: str, _sequence: int) -> bytes:
 class SettlementDesk:
     """Who settles: the database, the clock, the ledger, and by what calendar.
 
-    period_minutes  None for local days; a shorter period only in demonstrations and tests
+    period_minutes  None for local days; a shorter period only in demonstrations and tests, counted from `anchor_s`
     grace_s         how long to wait for missing readings before settling without them
     """
 
@@ -69,6 +69,7 @@ class SettlementDesk:
     clock: Clock
     ledger: SettlementLedger
     period_minutes: int | None = None
+    anchor_s: int = 0
     grace_s: int = 24 * 3600
     salt: SaltSource = random_salt
 
@@ -99,15 +100,16 @@ def next_period(desk: SettlementDesk, *, until_s: int) -> Period | None:
         community = the_community(connection)
     if not waiting:
         return None
-    period = period_of(waiting[0], timezone=community.timezone, period_minutes=desk.period_minutes)
+    period = _period_of(waiting[0], community.timezone, desk)
     return period if period.end_s <= until_s else None
 
 
-def period_of(start_s: int, *, timezone: str, period_minutes: int | None) -> Period:
+def _period_of(start_s: int, timezone: str, desk: SettlementDesk) -> Period:
     """The settlement period in which an interval lies: its local day, or the fixed slot."""
-    if period_minutes is not None:
-        length_s = period_minutes * 60
-        return Period(first_start_s=start_s // length_s * length_s, end_s=start_s // length_s * length_s + length_s)
+    if desk.period_minutes is not None:
+        length_s = desk.period_minutes * 60
+        first_s = start_s - (start_s - desk.anchor_s) % length_s
+        return Period(first_start_s=first_s, end_s=first_s + length_s)
     local = datetime.fromtimestamp(start_s, ZoneInfo(timezone))
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     following = (midnight + timedelta(days=1)).replace(fold=0)

@@ -29,13 +29,12 @@ ORPHAN_PATIENCE = 120
 """Seconds for which the meters outlive a demonstration that was killed."""
 
 
-def hold_lock(path: Path) -> int:
-    """Mark this process as the one that serves the meters, for as long as it lives."""
+def hold_lock(path: Path) -> None:
+    """Mark this process as the one that serves the meters: the file stays open and locked for as long as it lives."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.ftruncate(descriptor, 0)
     os.write(descriptor, str(os.getpid()).encode())
-    return descriptor
 
 
 def free_ports(count: int) -> list[int]:

@@ -134,6 +134,7 @@ class Demonstration:
                 clock=self.clock,
                 ledger=self.access.ledger,
                 period_minutes=None if self.plan.intervals == DAY_SLOTS else self.plan.intervals * MINUTES,
+                anchor_s=self.plan.first_s,
                 grace_s=0,
                 salt=self._salt,
             ),
