@@ -174,21 +174,28 @@ class Gateway:
 
         Epoch and sequence number are given anew by the outbox. The chain goes on from the last of them, so the meter
         must show about those registers. Raises KeyError for an unknown device, ValueError if the readings overlap
-        what is there, are out of order or decrease.
+        what is there, leave a gap, or decrease.
         """
-        watch = self._watches[device]
-        entries = [
-            BoundaryReading(
-                start_s=reading.start_s,
-                duration_s=reading.duration_s,
-                import_mwh=reading.import_mwh,
-                export_mwh=reading.export_mwh,
-                flags=reading.flags | FLAG_IMPORTED,
+        return self.import_histories({device: readings})
+
+    def import_histories(self, histories: Mapping[str, Iterable[RegisterReading]]) -> int:
+        """`import_history` for many devices in one commit: all of it or nothing."""
+        seen = [
+            self._watches[device].continued(
+                [
+                    BoundaryReading(
+                        start_s=reading.start_s,
+                        duration_s=reading.duration_s,
+                        import_mwh=reading.import_mwh,
+                        export_mwh=reading.export_mwh,
+                        flags=reading.flags | FLAG_IMPORTED,
+                    )
+                    for reading in readings
+                ]
             )
-            for reading in readings
+            for device, readings in histories.items()
         ]
-        observation = watch.continued(entries)
-        return self._record([observation]) if entries else 0
+        return self._record(seen)
 
     async def upload(self) -> UploadReport:
         """Deliver what is waiting; what is not acknowledged stays. Never raises for what the platform says."""

@@ -78,9 +78,10 @@ class GatewayConfig:
             raise ConfigError((f"{path}: {error}",)) from error
         reader = _Reader(path)
         config = reader.config(document)
-        # What is missing is reported as missing, not a second time as empty.
-        problems = (*reader.problems, *(line for line in check(config, where=str(path)) if not _is_empty(line)))
-        problems = problems if reader.problems else check(config, where=str(path))
+        problems = check(config, where=str(path))
+        if reader.problems:
+            # What is missing is reported as missing, not a second time as empty.
+            problems = (*reader.problems, *(problem for problem in problems if not _is_empty(problem)))
         if problems:
             raise ConfigError(problems)
         return config

@@ -6,6 +6,7 @@ import json
 import signal
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import click
 
@@ -82,10 +83,16 @@ async def _read_twice(kind: Profile, where: BusAddress, device_id: int, limit_s:
 
 
 async def _agreed(reader: MeterReader) -> MeterReading:
-    first, second = await reader.read(insist=True), await reader.read(insist=True)
-    if doubts := disagreements(first, second):
-        raise DoubtfulError(f"device {reader.device_id} answers, but two reads disagree on {', '.join(doubts)}")
-    return second
+    """The last of two reads that agree; of four where a value is missing, for noise can be alike once."""
+    reads = [await reader.read(insist=True), await reader.read(insist=True)]
+    if None in reads[0].values.values():
+        reads += [await reader.read(insist=True), await reader.read(insist=True)]
+    for first, second in pairwise(reads):
+        if doubts := disagreements(first, second):
+            raise DoubtfulError(f"device {reader.device_id} answers, but two reads disagree on {', '.join(doubts)}")
+    if all(value is None for value in reads[-1].values.values()):
+        raise DoubtfulError(f"device {reader.device_id} answers, but shows no value: is the profile right?")
+    return reads[-1]
 
 
 def disagreements(first: MeterReading, second: MeterReading) -> list[str]:
