@@ -50,6 +50,8 @@ class Fields:
         value = self.value(key)
         if not isinstance(value, str):
             raise FieldError(self.at(key), f"is {value!r}, not a text")
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise FieldError(self.at(key), "holds half a character (a lone surrogate)")
         return value
 
     def flag(self, key: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.batches import PreparedBatch, proof_json
-from contracts.evidence import Json, hexed, interval_leaf
+from contracts.evidence import SALT_BYTES, Json, hexed, interval_leaf
 from contracts.fields import Fields
 from contracts.figures import Figures, figures_of
 from contracts.statement_form import FORMAT, Month, read_interval, reading_batch_json
@@ -76,10 +76,12 @@ class StatementInputs:
 def member_entry(batch: PreparedBatch, participant: str, *, vat_class: str) -> Json:
     """One member's part of a batch with its proofs: what the statement carries, and what is worth storing.
 
-    Raises KeyError for a participant without a part in the batch.
+    Raises KeyError for a participant without a part in the batch, and ValueError where the salt was erased.
     """
     parts = {part.participant: part for part in batch.members}
     part = parts[participant]
+    if len(part.salt) != SALT_BYTES:
+        raise ValueError(f"the salt of {participant} in batch {batch.sequence} was erased: it can no longer be proved")
     member_leaves = [each.leaf for each in batch.members]
     device_leaves = [leaf for _, leaf in batch.devices]
     return {
@@ -186,6 +188,7 @@ def load_statement(text: str | bytes) -> dict[str, object]:
         words = text.decode() if isinstance(text, bytes) else text
         _check_depth(words)
         document = json.loads(words, object_pairs_hook=_without_repeated_keys)
+        json.dumps(document, ensure_ascii=False).encode()  # refuses halves of characters, which nobody could print
     except ValueError as error:
         raise UnreadableStatementError(f"not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:

@@ -3,14 +3,15 @@
 import copy
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from signed_meters import FIRST
 from statement_cases import MEMBERS, MONTH, ProvenCommunity
-from statement_places import Place, altered, integers, octets
+from statement_places import Place, altered, every, integers, octets
 
 from contracts.bills import community_bill
-from contracts.statement import Checkpoint, UnreadableStatementError, load_statement
+from contracts.statement import Checkpoint, UnreadableStatementError, load_statement, member_entry
 from contracts.tariff import TariffSchedule
 from contracts.verify import ChainAnswerError, LineProof, verify_statement
 
@@ -125,15 +126,19 @@ def test_no_element_of_a_list_can_be_taken_away_or_doubled(documents, rpc) -> No
             assert broken(verify_statement(changed, rpc)), place.name
 
 
-def objects(document: dict) -> Iterator[Place]:
-    from statement_places import every
+@pytest.mark.parametrize("strange", [None, "", -1, [], {}, 10**30, "\ud800", "buy@"], ids=repr)
+def test_no_value_however_strange_stops_the_verification(documents, rpc, strange) -> None:
+    document = documents["cem"]
+    for place in list(every(document))[1::9]:
+        if place.value != strange:
+            assert broken(verify_statement(altered(document, place, strange), rpc)), place.name
 
+
+def objects(document: dict) -> Iterator[Place]:
     return (place for place in every(document) if isinstance(place.value, dict))
 
 
 def lists(document: dict) -> Iterator[Place]:
-    from statement_places import every
-
     return (place for place in every(document) if isinstance(place.value, list) and place.value)
 
 
@@ -165,6 +170,13 @@ def test_figures_are_integers_under_keys_that_name_their_unit(documents) -> None
         assert isinstance(place.key, str), place.name
     assert documents["cem"]["provisional"] is True
     assert documents["cem"]["month"] == MONTH.name
+
+
+def test_an_erased_salt_ends_all_proof(proven) -> None:
+    batch = proven.batches[0]
+    erased = replace(batch, members=tuple(replace(part, salt=b"") for part in batch.members))
+    with pytest.raises(ValueError, match="salt of anna in batch 1 was erased"):
+        member_entry(erased, "anna", vat_class="private")
 
 
 def test_a_statement_of_another_member_does_not_pass_for_ones_own(documents, rpc) -> None:
@@ -204,6 +216,7 @@ def test_another_chain_proves_nothing(documents) -> None:
         ('{"format": "something else"}', "not a statement"),
         ('{"format": "commonwatt statement 1", "a_wh": 1, "a_wh": 2}', "the key 'a_wh' is given twice"),
         ("[" * 100_000, "brackets in each other"),
+        ('{"format": "commonwatt statement 1", "member": "\\ud800"}', "surrogates not allowed"),
     ],
 )
 def test_what_is_no_statement_is_unreadable(text: str, reason: str) -> None:
