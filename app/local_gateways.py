@@ -52,6 +52,10 @@ class LocalGateways:
         """Write the set-points of an interval to the inverters."""
         return self._all(gateway.apply_set_points(interval) for gateway in self._gateways)
 
+    def report_batteries(self) -> None:
+        """Tell the platform what the batteries hold."""
+        self._all(gateway.report_batteries() for gateway in self._gateways)
+
     def run(self) -> None:
         """Read, deliver and control by the gateways' own clock from now on."""
         self._running = [asyncio.run_coroutine_threadsafe(gateway.run(), self._loop) for gateway in self._gateways]

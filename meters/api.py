@@ -141,6 +141,13 @@ class MeterApi:
         )
         return self._taken(lambda: [_set_point(item) for item in answer["set_points"]])
 
+    async def report_batteries(self, stored_wh: Mapping[str, int], *, at_s: int) -> None:
+        """Tell what the batteries behind this gateway's devices hold, Wh. Raises ApiError."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        batteries = [{"device": device, "stored_wh": energy_wh} for device, energy_wh in sorted(stored_wh.items())]
+        document = {"at_s": at_s, "batteries": batteries}
+        await self._ask(lambda: self._client.post("/api/v1/gateway/batteries", json=document, headers=headers))
+
     async def enrol(self, *, code: str, address: str) -> Enrolment:
         """Hand in a one-time code with the address of this gateway's key. Raises ApiError."""
         answer = await self._ask(

@@ -12,6 +12,8 @@ from meters.sunspec import (
     CHARGE_MAX_W,
     CHARGE_MAX_W_SF,
     CHARGE_PERCENT,
+    CHARGE_STATE,
+    CHARGE_STATE_SF,
     DISCHARGE_PERCENT,
     IMMEDIATE,
     LIMIT_ENABLE,
@@ -30,6 +32,7 @@ from meters.sunspec import (
     W_MAX_SF,
     W_RTG,
     W_RTG_SF,
+    WH_RTG,
     FoundModel,
     find,
     signed,
@@ -38,6 +41,7 @@ from meters.sunspec import (
 
 REVERT_S_MAX = 0xFFFE
 NOT_IMPLEMENTED = 0xFFFF
+NO_FACTOR = -0x8000
 
 
 class ControlError(Exception):
@@ -97,6 +101,18 @@ class SunSpecControl:
         wanted = {DISCHARGE_PERCENT: window[0], CHARGE_PERCENT: window[1], STORAGE_MODE: STORAGE_LIMIT_BOTH}
         await self._confirm(storage, {**wanted, **reverting})
         return raw * factor / 100 * rated_w
+
+    async def stored_wh(self) -> int | None:
+        """Energy in the battery, Wh, from its state of charge and rating; None where the device shows neither."""
+        if not await self._has(STORAGE) or not await self._has(NAMEPLATE):
+            return None
+        storage, nameplate = await self._model(STORAGE), await self._model(NAMEPLATE)
+        (charge,) = await self._read(storage.address + CHARGE_STATE, 1)
+        rating, rating_factor = await self._read(nameplate.address + WH_RTG, 2)
+        if NOT_IMPLEMENTED in {charge, rating} or signed(rating_factor) == NO_FACTOR:
+            return None
+        factor = await self._scale(storage, CHARGE_STATE_SF)
+        return round(charge * factor / 100 * rating * 10.0 ** signed(rating_factor))
 
     def forget(self) -> None:
         """Find the models again before the next command: the device was silent and may be another one."""

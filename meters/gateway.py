@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from meters.address import BusAddress
+from meters.address import AddressError, BusAddress
 from meters.answer import BusError
 from meters.api import ApiError, MeterApi, SetPoint
 from meters.bus import Bus
@@ -38,7 +38,7 @@ REFUSED_FIRST_S, REFUSED_LONGEST_S = 60.0, 3600.0
 
 log = logging.getLogger(__name__)
 
-DeviceErrors = (BusError, SunSpecError, ModelMissingError, ControlError)
+DeviceErrors = (BusError, SunSpecError, ModelMissingError, ControlError, AddressError)
 
 
 class Gateway:
@@ -242,6 +242,25 @@ class Gateway:
             released=frozenset(device for device, outcome in obeyed.items() if outcome == (None, None)),
             failed={device: outcome for device, outcome in by_device.items() if isinstance(outcome, str)},
         )
+
+    async def report_batteries(self) -> Mapping[str, int]:
+        """Read what the batteries hold and tell the platform; device to Wh. What cannot be read or told is left out."""
+        seen = await asyncio.gather(*(self._stored_wh(control) for control in self._controls.values()))
+        stored_wh = {device: energy for device, energy in zip(self._controls, seen, strict=True) if energy is not None}
+        if stored_wh:
+            try:
+                await self._api.report_batteries(stored_wh, at_s=int(self._clock().timestamp()))
+            except ApiError as error:
+                log.warning("batteries: %s", error)
+        return stored_wh
+
+    async def _stored_wh(self, control: SunSpecControl) -> int | None:
+        try:
+            return await control.stored_wh()
+        except DeviceErrors as error:
+            control.forget()
+            log.warning("battery: %s", error)
+            return None
 
     async def _control(
         self, device: str, point: SetPoint | None, revert_s: int

@@ -15,6 +15,8 @@ from meters.sunspec import (
     CHARGE_MAX_W,
     CHARGE_MAX_W_SF,
     CHARGE_PERCENT,
+    CHARGE_STATE,
+    CHARGE_STATE_SF,
     CONTROL_LAYOUTS,
     DISCHARGE_PERCENT,
     IMMEDIATE,
@@ -34,6 +36,8 @@ from meters.sunspec import (
     W_MAX_SF,
     W_RTG,
     W_RTG_SF,
+    WH_RTG,
+    WH_RTG_SF,
     signed,
 )
 
@@ -50,7 +54,9 @@ RATING_MAX_W = 65_000
 class InverterControls:
     """Registers of the control models, in one image that starts at the first model's ID."""
 
-    def __init__(self, on_write: OnWrite, *, rated_w: float, battery_rated_w: float, clock: Clock) -> None:
+    def __init__(
+        self, on_write: OnWrite, *, rated_w: float, battery_rated_w: float, battery_wh: float = 0.0, clock: Clock
+    ) -> None:
         self._on_write = on_write
         self._clock = clock
         self._image: list[int] = []
@@ -61,6 +67,10 @@ class InverterControls:
             self._image += [number, layout.length, *layout.absent_words()]
         self._set_watts(NAMEPLATE, W_RTG, W_RTG_SF, rated_w)
         self._set_watts(SETTINGS, W_MAX, W_MAX_SF, rated_w)
+        self._battery_wh = battery_wh
+        if battery_wh:
+            self._set_watts(NAMEPLATE, WH_RTG, WH_RTG_SF, battery_wh)
+            self._set(STORAGE, {CHARGE_STATE_SF: PERCENT_SF})
         self._set_watts(STORAGE, CHARGE_MAX_W, CHARGE_MAX_W_SF, battery_rated_w)
         self._set(IMMEDIATE, {4: CONN_CONNECTED, LIMIT_PERCENT: HUNDRED_PERCENT, LIMIT_REVERT_S: 0, LIMIT_ENABLE: 0})
         self._set(IMMEDIATE, {LIMIT_PERCENT_SF: PERCENT_SF})
@@ -75,6 +85,11 @@ class InverterControls:
     def words(self) -> Sequence[int]:
         """All control models with their IDs and lengths."""
         return self._image
+
+    def show_stored(self, stored_wh: float) -> None:
+        """Let the battery show this energy, as a percentage of its rating rounded down."""
+        if self._battery_wh:
+            self._set(STORAGE, {CHARGE_STATE: math.floor(stored_wh / self._battery_wh * HUNDRED_PERCENT + 1e-9)})
 
     def write(self, offset: int, words: Sequence[int]) -> None:
         """Take words at `offset` from the first control model's ID, and obey."""

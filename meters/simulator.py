@@ -39,8 +39,8 @@ class SimulatedMeter:
 
     on_write  called with ("generation_limit_w", watts) or ("battery_w", watts, + charging) when a set-point changes,
               and with NaN when it is released; makes a SunSpec inverter (101-113) controllable
-    rated_w, battery_rated_w  what the set-points' percentages refer to; a source that gives `rated_w` or
-              `battery_rated_w` overrides them
+    rated_w, battery_rated_w  what percentages of set-points refer to; a source that gives `rated_w` or
+              `battery_rated_w` overrides them; `battery_wh` and `battery_stored_wh` make a state of charge
     fault     how it misbehaves from now on; None for not at all
     """
 
@@ -71,6 +71,7 @@ class SimulatedMeter:
                 on_write,
                 rated_w=given.get("rated_w", rated_w),
                 battery_rated_w=given.get("battery_rated_w", battery_rated_w),
+                battery_wh=given.get("battery_wh", 0.0),
                 clock=clock,
             )
         self._map = _SunSpecMap(self.profile, device_id, self._controls)
@@ -83,6 +84,8 @@ class SimulatedMeter:
             raise RequestRefusedError(ILLEGAL_ADDRESS)
         self.tick()
         values = _completed(self._source(), self.profile)
+        if self._controls is not None:
+            self._controls.show_stored(values.get("battery_stored_wh", 0.0))
         return self._map.words(address, count, values)
 
     def write(self, address: int, words: Sequence[int]) -> None:

@@ -5,6 +5,7 @@ from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
 from app.access import Access, declare
+from app.api.battery_reports import battery_api
 from app.api.gateways import gateway_api
 from app.api.households import household_api
 from app.api.orders import order_api
@@ -12,7 +13,14 @@ from app.api.public import public_api
 from app.api.tokens import token_api
 
 PREFIX = "/api/v1"
-BLUEPRINTS: tuple[APIBlueprint, ...] = (public_api, token_api, gateway_api, order_api, household_api)
+BLUEPRINTS: tuple[APIBlueprint, ...] = (
+    public_api,
+    token_api,
+    gateway_api,
+    battery_api,
+    order_api,
+    household_api,
+)
 
 
 def register_api(app: Flask, csrf: CSRFProtect) -> None:

@@ -212,6 +212,7 @@ class Demonstration:
             raise InputError(f"set-points did not reach the gateways: {failed[0]}")
         with self.stopwatch.on("meter readings"):
             self._gateways.sweep(interval.start)
+            self._gateways.report_batteries()
         self._deliver()
 
     def _deliver(self) -> None:

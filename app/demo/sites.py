@@ -93,6 +93,7 @@ class SimulatedSite:
             "generation_w": moving.generation_w,
             "rated_w": float(max(self.home.generation_w, self.home.battery_w)),
             "battery_rated_w": float(self.home.battery_w),
+            "battery_wh": self._battery.energy_wh,
             "battery_stored_wh": state.stored_wh,
             "voltage_l1_v": NOMINAL_VOLTAGE_V,
             "voltage_l2_v": NOMINAL_VOLTAGE_V,
