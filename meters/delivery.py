@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from meters.api import ApiError, BatchResult, MeterApi, batch_document
 from meters.outbox import Outbox
-from meters.outbox_file import Alarm, Parcel
+from meters.outbox_file import Alarm, Chain, Parcel
 from meters.signing import ReadingBatch
 
 PARCELS_PER_POST = 200
@@ -111,7 +111,7 @@ def _judge(
             verdicts.marks[key] = result.next_seq
             continue
         elif result.code == "gap":
-            _rewind(outbox, verdicts, batch, result, rewinds, now_s)
+            _rewind(outbox, chains[key], verdicts, batch, result, rewinds, now_s)
         elif result.code == "conflict":
             _contradicted(verdicts, batch, result, "conflict", now_s)
         else:
@@ -122,16 +122,17 @@ def _judge(
 
 def _rewind(
     outbox: Outbox,
+    chain: Chain,
     verdicts: _Verdicts,
     batch: ReadingBatch,
     result: BatchResult,
     rewinds: Counter[Key],
     now_s: int,
 ) -> None:
-    """The platform lacks something before this batch: go back to what it expects, if that is still here."""
+    """The platform expects other readings next than these: go there, if they are still here."""
     key = (batch.device, batch.epoch)
     rewinds[key] += 1
-    if not outbox.readings(*key, result.next_seq, 1):
+    if result.next_seq < chain.next_seq and not outbox.readings(*key, result.next_seq, 1):
         _contradicted(verdicts, batch, result, "lost", now_s)
     elif rewinds[key] > REWINDS_MAX:
         _refuse(verdicts, batch, result, now_s)

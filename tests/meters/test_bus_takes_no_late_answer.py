@@ -109,7 +109,8 @@ def test_one_dead_unit_costs_the_others_one_timeout(rtu):
             alive = await asyncio.gather(*(asked(bus, unit, 72) for unit in range(1, 9)))
             waited = time.monotonic() - started
             assert alive == [right(72)] * 8
-            assert waited < 0.7
+            # Two timeouts would be a second.
+            assert waited < 0.9
             assert await dead is None
             await bus.close()
 
