@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import Flask, session
-from flask_login import LoginManager, UserMixin, login_user, logout_user
+from flask_login import LoginManager, login_user, logout_user
 
 from app.auth import session_stamp
 from app.config import WebSettings
@@ -14,11 +14,14 @@ from app.storage.store.members import Participant, participant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignedIn(UserMixin):
+class SignedIn:
     """flask-login's user: the participant, and a stamp that ends the session when the password changes."""
 
     participant: Participant
     stamp: str
+    is_authenticated: bool = True
+    is_active: bool = True
+    is_anonymous: bool = False
 
     @property
     def id(self) -> str:

