@@ -33,7 +33,6 @@ from meters.gateway import Gateway
 from meters.gateway_config import ControlConfig, GatewayConfig, MeterConfig
 
 CONNECTION_W = 200_000.0
-SHOWN_HOME_HAS_W = CONTROLLABLE_FROM_W
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +70,7 @@ def found(engine: Engine, world: Neighbourhood, plan: DemoPlan, state: DemoState
     """Members, operator and sign-ins; what exists stays."""
     found_community(engine, world, network=plan.network, seed=plan.seed)
     if not state.sign_ins.exists():
-        shown = next((home for home in world.homes if home.generation_w >= SHOWN_HOME_HAS_W), world.homes[0])
+        shown = next((home for home in world.homes if home.battery_w), world.homes[0])
         passwords = {OPERATOR_ID: secrets.token_urlsafe(9), shown.home_id: secrets.token_urlsafe(9)}
         with writing(engine) as connection:
             for participant, password in passwords.items():

@@ -39,7 +39,8 @@ class Page:
 
     @property
     def today(self) -> LocalDay:
-        return day_of(self.now_s, self.zone, self.interval_s)
+        """The day of the second that has just passed: at midnight sharp there is nothing of the new one to see."""
+        return day_of(self.now_s - 1, self.zone, self.interval_s)
 
     @property
     def current_start_s(self) -> int:
