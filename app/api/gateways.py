@@ -7,7 +7,7 @@ from eth_utils.address import to_checksum_address
 from sqlalchemy.exc import IntegrityError
 
 from app.access import Access, access, calling_gateway, viewer
-from app.api.schemas import (
+from app.api.gateway_schemas import (
     BatchAnswer,
     DomainAnswer,
     EnrolAnswer,
@@ -15,13 +15,13 @@ from app.api.schemas import (
     EnrolRequest,
     GatewayAnswer,
     GatewaysAnswer,
-    IntervalQuery,
     NewGateway,
     ReadingsAnswer,
     ReadingsRequest,
     SetPointAnswer,
     SetPointsAnswer,
 )
+from app.api.schemas import IntervalQuery
 from app.audit import AuditEntry, record
 from app.auth import hash_of, new_code
 from app.auth_pages import limiter
@@ -29,7 +29,7 @@ from app.errors import InputError
 from app.platform import platform
 from app.problems import ProblemError
 from app.storage.database import reading, writing
-from app.storage.ingest import ingest_batches
+from app.storage.ingest import LedgerMissingError, ingest_batches
 from app.storage.store.community import the_community
 from app.storage.store.devices import (
     Gateway,
@@ -58,6 +58,8 @@ def post_readings(json_data: ReadingsRequest) -> ReadingsAnswer:
     """
     try:
         results = ingest_batches(platform().engine, {"batches": json_data.batches}, platform().clock())
+    except LedgerMissingError as error:
+        raise ProblemError(503, "no-ledger", str(error)) from error
     except InputError as error:
         raise ProblemError(400, "readings", str(error)) from error
     return ReadingsAnswer(results=[BatchAnswer.model_validate(asdict(result)) for result in results])

@@ -15,6 +15,8 @@ from app.api.schemas import (
     EnvelopesAnswer,
     MeAnswer,
     MeteringPointAnswer,
+    OwnReadingsAnswer,
+    ReadingAnswer,
     SpanQuery,
     StatementMonth,
     StatementsAnswer,
@@ -23,8 +25,9 @@ from app.api.spans import checked
 from app.platform import platform
 from app.storage.database import reading
 from app.storage.store.community import envelopes, the_community
+from app.storage.store.devices import devices_by_point
 from app.storage.store.members import MeteringPoint, metering_points
-from app.storage.store.readings import energies_of_points
+from app.storage.store.readings import energies_of_points, readings_of_device
 from app.storage.store.settlement import balance_of, settled_span
 from contracts.transfers import member_account
 
@@ -79,6 +82,25 @@ def energy(query_data: SpanQuery) -> EnergiesAnswer:
             for each in energies
         ]
     )
+
+
+@household_api.get("/readings")
+@access(Access.HOUSEHOLD)
+@household_api.input(SpanQuery, location="query")
+@household_api.output(OwnReadingsAnswer)
+@household_api.doc(security="bearer")
+def own_readings(query_data: SpanQuery) -> OwnReadingsAnswer:
+    """Your meters' registers, exactly as they were signed."""
+    span = checked(query_data)
+    with reading(platform().engine) as connection:
+        meters = devices_by_point(connection)
+        own = [meters[point.id].id for point in _own_points(connection) if point.id in meters]
+        readings = [
+            each
+            for device in own
+            for each in readings_of_device(connection, device, start_s=span.start_s, end_s=span.end_s)
+        ]
+    return OwnReadingsAnswer(readings=[ReadingAnswer.model_validate(asdict(each)) for each in readings])
 
 
 @household_api.get("/envelopes")

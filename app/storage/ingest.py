@@ -28,6 +28,10 @@ EVIDENCE_CHARACTERS_MAX = 4_000
 STRANGERS_ALARMS_PER_HOUR_MAX = 200
 
 
+class LedgerMissingError(InputError):
+    """Nobody can sign for this platform before its ledger is deployed; the same readings are welcome later."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchResult:
     """The answer to one batch: status accepted, duplicate or refused; `next_seq` is what the platform waits for."""
@@ -54,7 +58,7 @@ def ingest_batches(engine: Engine, payload: Any, now: datetime) -> list[BatchRes
     """Take in what a gateway posted, `{"batches": [...]}`; one result per batch, in order.
 
     Refusals and conflicts are kept as alarms with their evidence. Raises InputError if the payload as a whole is not
-    of that form, or if the community's ledger is not deployed, without which nobody can sign for this platform.
+    of that form, LedgerMissingError if the community's ledger is not deployed yet.
     """
     raws = _raw_batches(payload)
     parsed = [parse_batch(raw) for raw in raws]
@@ -62,7 +66,7 @@ def ingest_batches(engine: Engine, payload: Any, now: datetime) -> list[BatchRes
         community = the_community(connection)
         senders = _senders(connection, {batch.device for batch in parsed})
     if community.signing_domain is None:
-        raise InputError("the community's ledger is not deployed yet: send the readings again later")
+        raise LedgerMissingError("the community's ledger is not deployed yet: send the readings again later")
     refusals = [_authenticate(batch, senders, community.signing_domain) for batch in parsed]
     authentic = {batch.device for batch, refusal in zip(parsed, refusals, strict=True) if refusal is None}
     now_s = int(now.timestamp())

@@ -1,7 +1,9 @@
 """Deny by default: every endpoint says who may call it, and says it truthfully."""
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -10,6 +12,7 @@ from sqlalchemy import Engine
 from werkzeug.routing import Rule
 
 from app.access import Access, rule_of
+from app.factory import from_environment
 from app.storage.database import writing
 from app.storage.store.devices import set_gateway_status
 from tests.app.neighbourhood import NOON_S, token_for
@@ -137,6 +140,40 @@ def test_the_openapi_document_is_version_3_1_with_full_paths(client: FlaskClient
         "application/problem+json"
     }
     assert document["paths"]["/api/v1/orders"]["get"]["security"] == [{"bearer": []}]
+
+
+def _references(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "$ref":
+                yield str(inner)
+            else:
+                yield from _references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _references(inner)
+
+
+def test_every_reference_in_the_openapi_document_leads_somewhere(client: FlaskClient) -> None:
+    document = client.get("/api/v1/openapi.json").json
+    assert document is not None
+    references = set(_references(document))
+    assert references
+    for reference in references:
+        assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"], reference
+
+
+def test_the_server_process_builds_the_application_from_its_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sqlite_url: str
+) -> None:
+    monkeypatch.setenv("COMMONWATT_STATE", str(tmp_path))
+    monkeypatch.setenv("COMMONWATT_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("COMMONWATT_CHAIN_URL", "http://127.0.0.1:1")
+    client = from_environment().test_client()
+    assert client.get("/healthz").data == b"ok\n"
+    answer = client.post("/api/v1/public/chain", json={"id": 1, "method": "eth_chainId"}).json
+    assert answer is not None
+    assert answer["error"]["message"] == "the chain does not answer; try again later"
 
 
 def test_every_api_route_is_in_the_openapi_document(web_app: Flask, client: FlaskClient) -> None:

@@ -1,5 +1,6 @@
 """The gateway's interface over HTTP: enrolment, readings, set-points."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -7,7 +8,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, update
 
 from app.auth import hash_of
+from app.factory import POST_BYTES_MAX
 from app.storage.database import writing
+from app.storage.store.community import COMMUNITY
 from app.storage.store.devices import DEVICES, GATEWAYS
 from app.storage.store.rounds import SET_POINTS
 from tests.app.neighbourhood import (
@@ -54,6 +57,30 @@ def test_a_body_that_is_no_list_of_batches_is_refused_as_a_whole(client: FlaskCl
     answer = client.post("/api/v1/readings", data=body, content_type="application/json")
     assert answer.status_code in {400, 422}
     assert answer.content_type == "application/problem+json"
+
+
+def test_before_the_ledger_is_deployed_readings_are_wanted_later(client: FlaskClient, community: Engine) -> None:
+    with writing(community) as connection:
+        connection.execute(update(COMMUNITY).values(ledger_address=None))
+    answer = client.post("/api/v1/readings", json={"batches": []})
+    assert answer.status_code == 503
+    assert answer.content_type == "application/problem+json"
+
+
+def test_a_body_beyond_all_measure_is_refused_unread(client: FlaskClient) -> None:
+    answer = client.post("/api/v1/readings", data=b"x" * (POST_BYTES_MAX + 1), content_type="application/json")
+    assert answer.status_code == 413
+    assert answer.content_type == "application/problem+json"
+
+
+def test_a_home_reads_its_own_registers_as_they_were_signed(client: FlaskClient, community: Engine) -> None:
+    readings = readings_from([(1_000_000, 0), (1_250_000, 5)], start_s=NOON_S - 1_800)
+    _readings(client, as_json(signed(readings)))
+    span = {"start_s": NOON_S - 86_400, "end_s": NOON_S}
+    own = client.get("/api/v1/readings", query_string=span, headers=token_for(community, "anna")).json
+    assert own == {"readings": [asdict(each) for each in readings]}
+    foreign = client.get("/api/v1/readings", query_string=span, headers=token_for(community, "bela")).json
+    assert foreign == {"readings": []}
 
 
 def test_a_gateway_enrols_waits_for_approval_and_delivers(client: FlaskClient, community: Engine) -> None:
