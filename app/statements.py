@@ -195,12 +195,18 @@ def _allocations(
 
 
 def _substituted(connection: Connection, participant_id: str, start_s: int, end_s: int) -> int:
+    """Settled values that no meter of ours has measured: only what was settled is in the statement."""
     points = [point.id for point in metering_points(connection, participant_id=participant_id)]
-    query = select(func.count()).where(
-        ENERGY.c.metering_point_id.in_(points),
-        ENERGY.c.start_s >= start_s,
-        ENERGY.c.start_s < end_s,
-        ENERGY.c.quality != "measured",
+    same = (ALLOCATIONS.c.metering_point_id == ENERGY.c.metering_point_id) & (ALLOCATIONS.c.start_s == ENERGY.c.start_s)
+    query = (
+        select(func.count())
+        .select_from(ENERGY.join(ALLOCATIONS, same))
+        .where(
+            ENERGY.c.metering_point_id.in_(points),
+            ENERGY.c.start_s >= start_s,
+            ENERGY.c.start_s < end_s,
+            ENERGY.c.quality != "measured",
+        )
     )
     return int(connection.execute(query).scalar_one())
 
