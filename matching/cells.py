@@ -13,6 +13,7 @@ from grid.limits import FloatArray
 from matching.book import CURTAILABLE, FIRM, BoolArray, IntArray, OrderBook
 
 NO_GROUP = -1
+INERT = 0  # the class of buses at which nothing moves any row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,51 +38,65 @@ class Cells:
     """Columns of the optimisation, in an order that depends on their contents alone.
 
     is_sell, price_micro_per_kwh, capacity_wh  [n_cell]
-    effect      [n_row, n_cell] change of each row per accepted Wh
-    group       [n_cell] number of the cell's curtailment group, NO_GROUP for firm and flexible orders
-    relief      [n_row, n_group] change of each row per curtailed Wh; group_capacity_wh [n_group]
-    of_order    [n_order] the cell of each order
+    class_effect   [n_row, n_class] change of each row per Wh injected at a bus of each class of equally effective
+                   buses; class INERT moves nothing
+    moved_class    [n_cell] the class at which accepting a cell injects or draws: INERT for firm and curtailable orders
+    group          [n_cell] number of the cell's curtailment group, NO_GROUP for firm and flexible orders
+    group_class, group_is_sell, group_capacity_wh  [n_group]
+    of_order       [n_order] the cell of each order
     """
 
     is_sell: BoolArray
     price_micro_per_kwh: IntArray
     capacity_wh: IntArray
-    effect: FloatArray
+    class_effect: FloatArray
+    moved_class: IntArray
     group: IntArray
-    relief: FloatArray
+    group_class: IntArray
+    group_is_sell: BoolArray
     group_capacity_wh: IntArray
     of_order: IntArray
+
+    @property
+    def effect(self) -> FloatArray:
+        """[n_row, n_cell] change of each row per accepted Wh."""
+        signed: FloatArray = self.class_effect[:, self.moved_class] * np.where(self.is_sell, 1.0, -1.0)
+        return signed
+
+    @property
+    def relief(self) -> FloatArray:
+        """[n_row, n_group] change of each row per curtailed Wh."""
+        signed: FloatArray = self.class_effect[:, self.group_class] * np.where(self.group_is_sell, -1.0, 1.0)
+        return signed
 
 
 def aggregate(book: OrderBook, quantity_wh: IntArray, bus_position: IntArray, rows: NetworkRows) -> Cells:
     """Cells of a book. `bus_position` [n_order] is the column of each order's bus in the rows."""
     classes, bus_class = _distinct_columns(rows.effect_per_wh)
-    order_class = bus_class[bus_position]
-    inert = (book.firmness_codes == FIRM) | ~(classes != 0.0).any(axis=1)[order_class]
-    order_class = np.where(inert, 0, order_class + 1)
-    curtailable = (book.firmness_codes == CURTAILABLE) & ~inert
-    class_count = len(classes) + 1
-    kind = (book.is_sell.astype(np.int64) * 2 + curtailable) * class_count + order_class
+    bus_class = np.where((classes != 0.0).any(axis=1), np.arange(1, len(classes) + 1), INERT)[bus_class]
+    class_effect = np.vstack([np.zeros((1, rows.count)), classes]).T
+    order_class = np.where(book.firmness_codes == FIRM, INERT, bus_class[bus_position])
+    curtailable = (book.firmness_codes == CURTAILABLE) & (order_class != INERT)
+    kind = (book.is_sell.astype(np.int64) * 2 + curtailable) * class_effect.shape[1] + order_class
     prices, price_rank = np.unique(book.limit_micro_per_kwh, return_inverse=True)
     keys, of_order = np.unique(kind * prices.size + price_rank, return_inverse=True)
     kind, price = keys // prices.size, prices[keys % prices.size]
-    side_and_kind, cell_class = kind // class_count, kind % class_count
+    side_and_kind, cell_class = kind // class_effect.shape[1], kind % class_effect.shape[1]
     is_sell, curtails = side_and_kind >= 2, side_and_kind % 2 == 1
-    effects = np.vstack([np.zeros((1, rows.count)), classes])
-    signed = effects[cell_class].T * np.where(is_sell, 1.0, -1.0)
-    group_keys, group = np.unique(kind[curtails], return_inverse=True)
+    group_kind, group = np.unique(kind[curtails], return_inverse=True)
     capacity = _sum_per(of_order, quantity_wh, keys.size)
-    relief = -effects[group_keys % class_count].T * np.where(group_keys // class_count >= 2, 1.0, -1.0)
     cell_group = np.full(keys.size, NO_GROUP, dtype=np.int64)
     cell_group[curtails] = group
     return Cells(
         is_sell=is_sell,
         price_micro_per_kwh=price,
         capacity_wh=capacity,
-        effect=np.where(curtails, 0.0, signed),
+        class_effect=class_effect,
+        moved_class=np.where(curtails, INERT, cell_class),
         group=cell_group,
-        relief=relief,
-        group_capacity_wh=_sum_per(group, capacity[curtails], group_keys.size),
+        group_class=group_kind % class_effect.shape[1],
+        group_is_sell=group_kind // class_effect.shape[1] >= 2,
+        group_capacity_wh=_sum_per(group, capacity[curtails], group_kind.size),
         of_order=of_order,
     )
 

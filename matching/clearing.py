@@ -16,7 +16,7 @@ from grid.limits import FloatArray, NetworkLimits, OperatingPoint
 from grid.power_flow import PowerFlowDiverged
 from matching.auction import AuctionResult, LossesNotCovered, sort_and_merge
 from matching.book import IntArray, OrderBook
-from matching.congestion import BoundMarket, keep_limits
+from matching.congestion import BoundMarket, BoundResult, keep_limits
 from matching.disaggregation import WholeOutcome
 from matching.injections import feeder_of
 from matching.publication import Decision, publish
@@ -26,12 +26,13 @@ from matching.rules import INTERVAL_MINUTES, MarketRules, RuleError, Terms
 from matching.scarcity import curtail_as_far_as_helps
 from matching.stopwatch import Stopwatch
 from matching.validation import require_valid
-from matching.welfare import load_solver
+from matching.welfare import load_solver, solve_welfare
 
 __all__ = ["Clearing", "MarketRules", "clear"]
 
 MARGIN_FACTORS = (1.0, 8.0, 64.0)  # tried in turn where the judge sees more than the fast power flow
 LOSS_ROUNDS_MAX = 20
+SPECIFIED_RELATIVE = 1e-9  # of the turnover at the orders' limits
 
 
 def clear(
@@ -86,6 +87,7 @@ def _within_limits(market: BoundMarket) -> Decision:
             break
         decision = _judged(market, Decision.within_rows(bound, market.terms.book.quantity_wh, rounds))
         if decision.keeps_limits:
+            _assert_specified(market, bound)
             return _with_light(market, decision)
     return _with_light(market, _scarce(market, rounds))
 
@@ -121,6 +123,18 @@ def _scarce(market: BoundMarket, rounds: int) -> Decision:
             auction = _auction(terms, tradable, loss_wh=loss_wh)
     decision = _plain_decision(auction, tradable, loss_wh=loss_wh, curtailed_wh=scarcity.curtailed_wh)
     return _judged(market, replace(decision, optimised=True, rounds=rounds + scarcity.rounds))
+
+
+def _assert_specified(market: BoundMarket, bound: BoundResult) -> None:
+    """The Pyomo model, solved by HiGHS, must come to the same welfare as the matrices that the loop solved."""
+    with market.stopwatch.measuring("solve"):
+        specified = solve_welfare(bound.problem)
+    assert specified is not None, "the Pyomo model finds no solution where the loop found one"
+    turnover = np.abs(bound.problem.cells.price_micro_per_kwh) @ specified.accepted_wh
+    difference = abs(specified.objective_nano - bound.solution.objective_nano)
+    assert difference <= SPECIFIED_RELATIVE * max(1.0, float(turnover)), (
+        "the loop's optimum is not that of the Pyomo model"
+    )
 
 
 def _judged(market: BoundMarket, decision: Decision) -> Decision:

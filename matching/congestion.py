@@ -17,20 +17,24 @@ from matching.certificate import welfare_nano
 from matching.disaggregation import WholeOutcome, disaggregate
 from matching.injections import Feeder
 from matching.pricing import DualPrices
+from matching.problem import WelfareProblem, WelfareSolution
+from matching.programme import solve_programme
 from matching.rules import Terms
 from matching.stopwatch import Stopwatch
-from matching.welfare import WelfareProblem, WelfareSolution, solve_welfare
 
 ROUNDS_MAX = 30
-NEW_ROWS_A_ROUND = 3
+NEW_ROWS_A_ROUND = 8
 CUTS_FROM_ROUND = 4
 INFEASIBLE_ROUNDS_MAX = 3
-MARGIN = 5e-6  # of a limit: room for the rounding to whole Wh
+MARGIN = 1e-6  # of a limit: what the last linearisation may be wrong by
+STRICT_UNTIL_ROUND = 12  # until then a limit is not passed even within the tolerance of the power flow
+NOISE = 1e-9  # of a limit
 WIDER_MARGIN_FROM_ROUND = 10
 DOUBLINGS_OF_MARGIN_MAX = 8
 GAIN_RELATIVE_MAX = 1e-6  # of the welfare: what another round may still gain for the loop to stop
 
 LimitKey = tuple[LimitKind, int]
+Cut = tuple[Violation, FloatArray, float]  # the limit, its effect per Wh at each bus, its room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,7 +72,7 @@ class _Search:
     rounds: int = 0
     infeasible_in_a_row: int = 0
     active: dict[LimitKey, Violation] = field(default_factory=dict)
-    cuts: list[tuple[Violation, FloatArray, float]] = field(default_factory=list)
+    cuts: list[Cut] = field(default_factory=list)
     respected: set[LimitKey] = field(default_factory=set)
     best: BoundResult | None = None
 
@@ -109,7 +113,10 @@ def _is_settled(market: BoundMarket, search: _Search, current: BoundResult, limi
     loss_is_right = (
         market.terms.rules.losses == "grid" or abs(market.feeder.loss_wh(search.point) - current.problem.loss_wh) <= 1
     )
-    if search.point.violations or current.problem.elastic or not loss_is_right:
+    passed = search.rounds <= STRICT_UNTIL_ROUND and any(
+        row.value > row.limit + NOISE * abs(row.limit) for row in limit_rows
+    )
+    if search.point.violations or passed or current.problem.elastic or not loss_is_right:
         return False
     previous, tolerance_nano = search.best, GAIN_RELATIVE_MAX * max(1.0, abs(current.welfare))
     if previous is None or current.welfare > previous.welfare:
@@ -130,27 +137,17 @@ def _clear_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRo
     None ends the loop: the rows cannot be kept even from the point that passes them least, or no state is found.
     """
     rows, owners, margins = _rows(market, search, limit_rows)
-    quantity = market.terms.book.quantity_wh
-    cells = aggregate(market.terms.book, quantity, market.feeder.bus_position, rows)
-    problem = _problem(market, cells, rows.room - margins, market.feeder.loss_wh(search.point))
     with market.stopwatch.measuring("solve"):
-        solution = solve_welfare(problem)
-        search.infeasible_in_a_row = 0 if solution else search.infeasible_in_a_row + 1
-        if solution is None:
-            if search.best is not None or search.infeasible_in_a_row >= INFEASIBLE_ROUNDS_MAX:
-                return None
-            search.cuts.clear()
-            problem = _problem(market, cells, rows.room - margins, problem.loss_wh, elastic=True)
-            solution = solve_welfare(problem)
-            if solution is None:
-                return None
+        optimum = _optimum(market, search, rows, margins)
+        if optimum is None:
+            return None
+        problem, solution = optimum
         outcome = _whole(market, search, problem, solution, owners)
     with market.stopwatch.measuring("power_flow"):
         point = market.feeder.solve_towards(market.feeder.injection_w(outcome.accepted_wh, outcome.curtailed_wh))
     if point is None:
         return None
-    priced = solution.shadow_price > 0.0
-    _remember_what_sharing_passed(search, point, owners, priced)
+    _remember_what_sharing_passed(search, point, owners, solution.shadow_price > 0.0)
     search.point = point
     return BoundResult(
         outcome=outcome,
@@ -163,6 +160,31 @@ def _clear_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRo
     )
 
 
+def _optimum(
+    market: BoundMarket, search: _Search, rows: NetworkRows, margins: FloatArray
+) -> tuple[WelfareProblem, WelfareSolution] | None:
+    """The optimum within the rows; without the margin where that alone makes it possible.
+
+    Where the rows cannot be kept, the one that passes them least, as a place to linearise again; None when that has
+    been tried often enough, or a result within the limits is known.
+    """
+    cells = aggregate(market.terms.book, market.terms.book.quantity_wh, market.feeder.bus_position, rows)
+    loss_wh = market.feeder.loss_wh(search.point)
+    for room in (rows.room - margins, rows.room):
+        problem = _problem(market, cells, room, loss_wh)
+        solution = solve_programme(problem)
+        if solution is not None:
+            search.infeasible_in_a_row = 0
+            return problem, solution
+    search.infeasible_in_a_row += 1
+    search.cuts.clear()
+    if search.best is not None or search.infeasible_in_a_row >= INFEASIBLE_ROUNDS_MAX:
+        return None
+    problem = _problem(market, cells, rows.room - margins, loss_wh, elastic=True)
+    solution = solve_programme(problem)
+    return None if solution is None else (problem, solution)
+
+
 def _rows(
     market: BoundMarket, search: _Search, limit_rows: tuple[LimitRow, ...]
 ) -> tuple[NetworkRows, tuple[Violation, ...], FloatArray]:
@@ -171,6 +193,7 @@ def _rows(
     owners = list(search.active.values())
     effects, rooms = [*fresh.effect_per_wh], fresh.room.tolist()
     if search.rounds >= CUTS_FROM_ROUND:
+        search.cuts = [cut for cut in search.cuts if _still_holds(market, search, cut, limit_rows)]
         for owner, effect, room in search.cuts:
             owners.append(owner)
             effects.append(effect)
@@ -183,6 +206,14 @@ def _rows(
     rows = NetworkRows(effect_per_wh=np.array(effects), room=np.array(rooms))
     widening = 2.0 ** min(max(0, search.rounds - WIDER_MARGIN_FROM_ROUND), DOUBLINGS_OF_MARGIN_MAX)
     return rows, tuple(owners), widening * search.margin * np.array([owner.limit for owner in owners])
+
+
+def _still_holds(market: BoundMarket, search: _Search, cut: Cut, limit_rows: tuple[LimitRow, ...]) -> bool:
+    """Whether a cut leaves at least the room there really is at the present point; one that leaves less is wrong."""
+    owner, effect, room = cut
+    left = room - effect @ market.feeder.moved_wh(search.point)
+    really_left = next(row.limit - row.value for row in limit_rows if (row.kind, row.element) == _key(owner))
+    return bool(left >= really_left - search.margin * owner.limit)
 
 
 def _problem(

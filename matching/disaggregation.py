@@ -14,8 +14,8 @@ from grid.limits import FloatArray
 from matching.book import BoolArray, IntArray
 from matching.cells import NO_GROUP, Cells
 from matching.pricing import NOISE_MICRO_PER_KWH, PART_WH, DualPrices
+from matching.problem import WelfareProblem, WelfareSolution
 from matching.rationing import TieKeys, pro_rata
-from matching.welfare import WelfareProblem, WelfareSolution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -61,6 +61,11 @@ class Feeder:
             share += step
         return None
 
+    def moved_wh(self, point: OperatingPoint) -> FloatArray:
+        """[n_bus] Wh by which a state differs from the one where no flexible order flows and nothing is curtailed."""
+        moved: FloatArray = (point.injection_w - self.base_w) / self.w_per_wh
+        return moved
+
     def loss_wh(self, point: OperatingPoint) -> int:
         """Losses over the interval, whole Wh."""
         return max(0, round(point.loss_w / self.w_per_wh))

@@ -15,7 +15,7 @@ from matching.auction import PriceInterval, Supplier
 from matching.book import BoolArray, IntArray
 from matching.cells import NO_GROUP
 from matching.orders import PRICE_TICK_MICRO_PER_KWH
-from matching.welfare import SHADOW_NOISE, WelfareProblem, WelfareSolution
+from matching.problem import SHADOW_NOISE, WelfareProblem, WelfareSolution
 
 NOISE_MICRO_PER_KWH = 1.0  # a price this close to a tick is that tick
 PART_WH = 1e-3  # less than this of a cell is none of it

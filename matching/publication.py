@@ -278,7 +278,7 @@ def _bound_at(violation: Violation, value: float, *, shadow_price: float) -> Bin
 
 
 def _optimiser() -> str:
-    return f"Pyomo {_version('pyomo')} with HiGHS {_version('highspy')}"
+    return f"HiGHS {_version('highspy')}, equal to the Pyomo {_version('pyomo')} model on HiGHS"
 
 
 @cache

@@ -10,7 +10,8 @@ from matching.cells import aggregate
 from matching.congestion import MARGIN, BoundMarket
 from matching.disaggregation import disaggregate
 from matching.pricing import DualPrices
-from matching.welfare import WelfareProblem, solve_welfare
+from matching.problem import WelfareProblem
+from matching.welfare import solve_welfare
 
 ROUNDS_MAX = 6
 ROWS_MAX = 20

@@ -3,8 +3,10 @@
 import dataclasses
 import itertools
 import random
+from collections.abc import Callable
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from market_cases import many
@@ -16,8 +18,10 @@ from matching.clearing import MarketRules, clear
 from matching.disaggregation import disaggregate
 from matching.orders import Firmness, Order, Side
 from matching.pricing import DualPrices, PriceRule, dual_prices
+from matching.problem import WelfareProblem, WelfareSolution
+from matching.programme import solve_programme
 from matching.rationing import keyed_tie_keys
-from matching.welfare import WelfareProblem, solve_welfare
+from matching.welfare import solve_welfare
 
 PRICES = st.integers(-2, 6).map(lambda ticks: ticks * 100)
 OUTSIDE = st.none() | st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda p: (100 * p[0], 100 * (p[0] + p[1])))
@@ -145,10 +149,13 @@ def test_nobody_at_a_better_price_is_left_out_for_somebody_at_a_worse_one(
             assert accepted == 0
 
 
+@pytest.mark.parametrize("solve", [solve_welfare, solve_programme])
 @given(orders=books(10, 9), outside=OUTSIDE)
 @many()
 def test_the_optimisation_gives_the_same_result_to_the_wh_and_tick(
-    orders: tuple[Order, ...], outside: tuple[int, int] | None
+    solve: Callable[[WelfareProblem], WelfareSolution | None],
+    orders: tuple[Order, ...],
+    outside: tuple[int, int] | None,
 ) -> None:
     book, rules = OrderBook.from_orders(orders), rules_with(outside)
     tie_keys = keyed_tie_keys(book.order_ids, rules.tie_seed)
@@ -167,7 +174,7 @@ def test_the_optimisation_gives_the_same_result_to_the_wh_and_tick(
         loss_wh=0,
         curtailment_price_micro_per_kwh=0,
     )
-    solution = solve_welfare(problem)
+    solution = solve(problem)
     assert solution is not None
     whole = disaggregate(
         quantity_wh=book.quantity_wh,

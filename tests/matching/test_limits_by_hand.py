@@ -72,6 +72,16 @@ def test_an_import_limit_raises_the_price_behind_the_line() -> None:
     assert result.congestion_rent_nano == 10 * 150_000
 
 
+def test_the_supplier_delivers_before_the_line_and_no_further_than_it_carries() -> None:
+    rules = MarketRules(
+        tie_seed="a test", supplier_price_micro_per_kwh=320_000, feed_in_price_micro_per_kwh=F, supplier_bids=True
+    )
+    result = cleared(order("car", "buy", 50, 400_000, bus=1), order("home", "buy", 5, 350_000, "firm", 0), rules=rules)
+    assert outcome(result) == {"car": (10, 0, 400_000), "home": (5, 0, 320_000)}
+    assert (result.supplier_import_wh, result.clearing_price_micro_per_kwh) == (15, 320_000)
+    assert result.congestion_rent_nano == 10 * 80_000
+
+
 def test_nested_limits_add_up_along_the_path() -> None:
     result = cleared(
         order("buyer", "buy", 100, 300_000, bus=0),
@@ -142,6 +152,17 @@ def test_a_battery_behind_the_line_that_keeps_the_limit_is_paid_for_it() -> None
     assert outcome(result) == {"sun": (12, 0, 300_000), "battery": (2, 0, 50_000), "buyer": (10, 0, 300_000)}
     assert result.status is Status.AMBER
     assert result.congestion_rent_nano == 10 * 300_000 + 2 * 50_000 - 12 * 300_000
+
+
+def test_a_limit_that_is_kept_only_to_the_last_wh_is_kept() -> None:
+    # the only way to stay within 8 W x 15 min = 2 Wh is to let the battery take its one Wh at a loss
+    result = cleared(
+        order("sun", "sell", 3, 40_000, "firm", 1),
+        order("battery", "buy", 1, 20_000, bus=1),
+        limits=DirectCurrentTree(parents=(0,), limits_w=(8.0,)),
+    )
+    assert outcome(result) == {"sun": (1, 0, 40_000), "battery": (1, 0, 20_000)}
+    assert (result.status, result.congestion_rent_nano) == (Status.AMBER, -20_000)
 
 
 def test_flexible_energy_that_happens_to_keep_the_limits_is_amber_too() -> None:

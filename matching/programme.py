@@ -1,0 +1,67 @@
+"""The programme of `welfare.py` as matrices, straight to HiGHS: the hot path of the loop."""
+
+import numpy as np
+from scipy import sparse
+
+from grid.limits import FloatArray
+from matching.cells import NO_GROUP, Cells
+from matching.problem import ScaledProblem, WelfareProblem, WelfareSolution, scaled, solution_of
+
+
+def solve_programme(problem: WelfareProblem) -> WelfareSolution | None:
+    """The optimum, or None if the rows cannot be kept."""
+    import highspy
+
+    scale = scaled(problem)
+    matrix, lower, upper = _constraints(problem.cells, scale)
+    programme = highspy.HighsLp()
+    programme.num_row_, programme.num_col_ = matrix.shape
+    programme.sense_ = highspy.ObjSense.kMaximize
+    programme.col_cost_ = scale.worth
+    programme.col_lower_, programme.col_upper_ = np.zeros(scale.worth.size), scale.upper
+    programme.row_lower_, programme.row_upper_ = lower, upper
+    programme.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    programme.a_matrix_.start_, programme.a_matrix_.index_ = matrix.indptr, matrix.indices
+    programme.a_matrix_.value_ = matrix.data
+    solver = highspy.Highs()
+    for option, value in (("output_flag", False), ("threads", 1), ("random_seed", 0)):
+        solver.setOptionValue(option, value)
+    solver.passModel(programme)
+    solver.run()
+    status = solver.getModelStatus()
+    if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+        return None
+    if status != highspy.HighsModelStatus.kOptimal:
+        raise RuntimeError(f"HiGHS ended with {status}; the clearing problem is malformed")
+    found = solver.getSolution()
+    duals = np.asarray(found.row_dual, dtype=np.float64)
+    return solution_of(
+        problem,
+        scale,
+        variables=np.asarray(found.col_value, dtype=np.float64),
+        price=-float(duals[0]),
+        shadow_price=duals[1 : 1 + scale.room.size],
+    )
+
+
+def _constraints(cells: Cells, scale: ScaledProblem) -> tuple[sparse.csc_matrix, FloatArray, FloatArray]:
+    """Matrix and bounds of the rows: the balance, the limits, then the uncleared energy of each group."""
+    cell_count, group_count, row_count = cells.capacity_wh.size, scale.group_capacity.size, scale.room.size
+    side = np.where(cells.is_sell, 1.0, -1.0)
+    balance = np.concatenate([side, np.zeros(group_count), [1.0, -1.0], np.zeros(row_count)])
+    effect = scale.class_effect[:, cells.moved_class] * side
+    relief = scale.class_effect[:, cells.group_class] * np.where(cells.group_is_sell, -1.0, 1.0)
+    limits = np.hstack([effect, relief, np.zeros((row_count, 2)), -np.eye(row_count)])
+    grouped = np.flatnonzero(cells.group != NO_GROUP)
+    groups = np.arange(group_count)
+    uncleared = sparse.csc_matrix(
+        (
+            np.ones(grouped.size + group_count),
+            (np.concatenate([cells.group[grouped], groups]), np.concatenate([grouped, cell_count + groups])),
+        ),
+        shape=(group_count, balance.size),
+    )
+    matrix = sparse.vstack([sparse.csc_matrix(balance[None, :]), sparse.csc_matrix(limits), uncleared], format="csc")
+    lower = np.concatenate([[scale.loss], np.full(row_count + group_count, -np.inf)])
+    upper = np.concatenate([[scale.loss], scale.room, scale.group_capacity])
+    return matrix, lower, upper
