@@ -24,10 +24,14 @@ def statement_pdf(statement: Statement, fmt: "Formats", *, now_s: int) -> bytes:
     """The statement as PDF/UA-1. Nothing is fetched: fonts and styles lie beside the program."""
     # WeasyPrint takes a third of a second to import; only who wants a PDF pays for it.
     from weasyprint import CSS, HTML
+    from weasyprint.text.fonts import FontConfiguration
+    from weasyprint.urls import URLFetcher
 
-    document = HTML(string=statement_html(statement, fmt, now_s=now_s), base_url=str(WEB / "static"))
-    style = CSS(filename=str(WEB / "templates" / "paper" / "statement.css"))
-    written = document.write_pdf(stylesheets=[style], pdf_variant="pdf/ua-1")
+    fonts = FontConfiguration()
+    files_alone = URLFetcher(allowed_protocols=("file",))
+    document = HTML(string=statement_html(statement, fmt, now_s=now_s), url_fetcher=files_alone)
+    style = CSS(filename=str(WEB / "templates" / "paper" / "statement.css"), url_fetcher=files_alone, font_config=fonts)
+    written = document.write_pdf(stylesheets=[style], font_config=fonts, pdf_variant="pdf/ua-1")
     assert isinstance(written, bytes)
     return written
 

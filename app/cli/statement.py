@@ -6,6 +6,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
+from sqlalchemy import Connection, func, select
 
 from app.errors import InputError
 from app.local_time import LocalMonth
@@ -13,7 +14,8 @@ from app.statement_pdf import statement_pdf
 from app.statement_proof import proof_document
 from app.statements import statement_csv, statement_of
 from app.storage.database import open_database, reading
-from app.storage.store.community import the_community
+from app.storage.store.community import Community, the_community
+from app.storage.store.readings import ENERGY
 from app.web.formats import LOCALES, Formats
 
 ENDINGS = (".json", ".pdf", ".csv")
@@ -52,7 +54,6 @@ def command(*, member: str, month: str, out: Path, state: Path, database: str | 
 
 
 def _content(database: str, member: str, month: str, ending: str) -> bytes:
-    now_s = int(datetime.now(UTC).timestamp())
     with reading(open_database(database)) as connection:
         community = the_community(connection)
         zone = ZoneInfo(community.timezone)
@@ -62,7 +63,17 @@ def _content(database: str, member: str, month: str, ending: str) -> bytes:
             raise InputError(f"--month: {error}") from error
         if ending == ".json":
             return (json.dumps(proof_document(connection, member, asked), indent=1) + "\n").encode()
+        now_s = _now_s(connection, community)
         statement = statement_of(connection, member, asked, now_s=now_s)
     if ending == ".csv":
         return statement_csv(statement).encode()
     return statement_pdf(statement, Formats(locale=LOCALES[0], zone=zone, currency=community.currency), now_s=now_s)
+
+
+def _now_s(connection: Connection, community: Community) -> int:
+    """The present; in a simulated community, which has a clock of its own, the moment of the newest reading."""
+    if community.simulated:
+        newest = connection.execute(select(func.max(ENERGY.c.received_s))).scalar()
+        if newest is not None:
+            return int(newest)
+    return int(datetime.now(UTC).timestamp())

@@ -4,8 +4,11 @@ Eight homes on one street with a transformer that is too small for all their sun
 second is traded in daylight, settled and on the chain, the third is under way: it is 18:37.
 """
 
+import fcntl
 import json
 import math
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from eth_account import Account
 from eth_utils.crypto import keccak
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from app.agents.histories import Histories
 from app.auth import set_password
@@ -80,6 +83,13 @@ class CommunityDay:
     def open(self) -> Engine:
         return open_database(f"sqlite:///{self.database}")
 
+    def copy(self, folder: Path) -> "CommunityDay":
+        """The same community in a database of its own, to be changed by a test."""
+        copied = folder / self.database.name
+        with closing(sqlite3.connect(self.database)) as source, closing(sqlite3.connect(copied)) as target:
+            source.backup(target)
+        return CommunityDay(database=copied, now=self.now)
+
 
 class Street:
     """Meters and gateway of the street: signed readings of every home, slot by slot."""
@@ -122,6 +132,18 @@ class Street:
             import_mwh=imported,
             export_mwh=exported,
         )
+
+
+def shared(folder: Path) -> CommunityDay:
+    """The community in `folder`, made by the first process that asks; others wait for it."""
+    folder.mkdir(exist_ok=True)
+    ready = folder / "ready"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            build(folder)
+            ready.touch()
+    return CommunityDay(database=folder / "community.sqlite", now=NOW)
 
 
 def build(folder: Path, *, until: datetime = NOW) -> CommunityDay:
@@ -189,41 +211,44 @@ def _found(engine: Engine, drawing_json: str, network: GridNetwork) -> None:
         add_gateway(connection, Gateway(id="G1", name="Lindenweg", address=address, status="approved"))
         add_gateway(connection, Gateway(id="G2", name="Ulmenweg", address="0x" + "ab" * 20, status="pending"))
         for lane, home in enumerate(HOMES):
-            _, solar_w, controllable, battery_wh = HOMES[home]
-            add_participant(
-                connection,
-                Participant(
-                    id=home, display_name=f"Home {lane + 1}", email=f"{home.lower()}@street.invalid", lane=lane
-                ),
-            )
-            add_contract(
-                connection,
-                SupplyContract(
-                    participant_id=home,
-                    supplier_price_micro_per_kwh=190_000,
-                    feed_in_price_micro_per_kwh=70_000,
-                    valid_from_s=start_s,
-                ),
-            )
-            add_metering_point(
-                connection,
-                MeteringPoint(
-                    id=f"MP-{home}",
-                    participant_id=home,
-                    bus=network.bus_index(f"house {lane + 1}"),
-                    connection_w=25_000,
-                    generation_w=solar_w,
-                    generation_controllable=controllable,
-                    battery_wh=battery_wh,
-                    battery_w=battery_wh // 2,
-                ),
-            )
-            add_device(
-                connection,
-                Device(id=f"D-{home}", metering_point_id=f"MP-{home}", gateway_id="G1", profile="eastron_sdm630"),
-            )
+            _add_home(connection, home, lane, network)
         for participant in ("OP", "M01", "M02"):
             set_password(connection, participant, PASSWORD)
+
+
+def _add_home(connection: Connection, home: str, lane: int, network: GridNetwork) -> None:
+    start_s = int(FIRST_DAY.timestamp())
+    _, solar_w, controllable, battery_wh = HOMES[home]
+    add_participant(
+        connection,
+        Participant(id=home, display_name=f"Home {lane + 1}", email=f"{home.lower()}@street.invalid", lane=lane),
+    )
+    add_contract(
+        connection,
+        SupplyContract(
+            participant_id=home,
+            supplier_price_micro_per_kwh=190_000,
+            feed_in_price_micro_per_kwh=70_000,
+            valid_from_s=start_s,
+        ),
+    )
+    add_metering_point(
+        connection,
+        MeteringPoint(
+            id=f"MP-{home}",
+            participant_id=home,
+            bus=network.bus_index(f"house {lane + 1}"),
+            connection_w=25_000,
+            generation_w=solar_w,
+            generation_controllable=controllable,
+            battery_wh=battery_wh,
+            battery_w=battery_wh // 2,
+        ),
+    )
+    add_device(
+        connection,
+        Device(id=f"D-{home}", metering_point_id=f"MP-{home}", gateway_id="G1", profile="eastron_sdm630"),
+    )
 
 
 def _network_tables(folder: Path) -> Path:

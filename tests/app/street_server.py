@@ -1,15 +1,38 @@
 """The web application over the street of `community_day`, for a test client and on a real port."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from apiflask import APIFlask
-from community_day import CommunityDay, StandingClock
+from flask.testing import FlaskClient
 from werkzeug.serving import make_server
+from werkzeug.test import TestResponse
 
+from app.auth import session_stamp
 from app.config import Settings
 from app.factory import create_app
+from app.platform import EXTENSION
+from app.storage.database import reading
+from tests.app.community_day import CommunityDay, StandingClock
+
+
+def member(app: APIFlask, participant_id: str) -> FlaskClient:
+    """A browser in which somebody is signed in, without the form and its limits."""
+    client = app.test_client()
+    with reading(app.extensions[EXTENSION].engine) as connection:
+        stamp = session_stamp(connection, participant_id)
+    with client.session_transaction() as session:
+        session["_user_id"], session["_fresh"] = f"{stamp}.{participant_id}", True
+    return client
+
+
+def post(client: FlaskClient, form_page: str, address: str, values: dict[str, str]) -> TestResponse:
+    """Send a form as a browser does: with the hidden fields of the page it stands on."""
+    page = client.get(form_page).text
+    hidden = dict(re.findall(r'<input type="hidden" name="(csrf_token|order_id)" value="([^"]*)"', page))
+    return client.post(address, data=hidden | values)
 
 
 def application(day: CommunityDay) -> APIFlask:

@@ -134,9 +134,9 @@ def main() -> None:
 
 
 def _take_of_tests(browser: Browser, state: Path | None, out: Path, wanted: tuple[Shot, ...]) -> None:
-    sys.path[:0] = [str(HERE.parent / "app"), str(HERE.parents[1])]
-    import community_day
-    from street_server import serving
+    sys.path.insert(0, str(HERE.parents[1]))
+    from tests.app import community_day
+    from tests.app.street_server import serving
 
     with tempfile.TemporaryDirectory() as folder:
         if state is None:

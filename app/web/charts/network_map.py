@@ -91,24 +91,8 @@ def network_map(
     if len(places) < 2:
         return None
     height = round(max(y for _, y in places.values()) + MARGIN)
-    loading, voltage = state.get("line_loading_percent", {}), state.get("vm_pu", {})
-    trafo_loading = state.get("trafo_loading_percent", {})
-    lines = []
-    for line in drawing["lines"]:
-        (x1, y1), (x2, y2) = places[line["from"]], places[line["to"]]
-        percent = loading.get(str(line["id"]))
-        lines.append(
-            MapLine(
-                name=line["name"],
-                x1=x1,
-                y1=y1,
-                x2=x2,
-                y2=y2,
-                css_class=loading_class(percent),
-                loading_percent=percent,
-                limiting=("line", line["id"]) in limiting,
-            )
-        )
+    lines = _lines(drawing["lines"], places, state.get("line_loading_percent", {}), limiting)
+    voltage, trafo_loading = state.get("vm_pu", {}), state.get("trafo_loading_percent", {})
     buses = [
         MapBus(
             name=bus["name"],
@@ -132,7 +116,32 @@ def network_map(
         )
         for trafo in drawing["trafos"]
     ]
-    return NetworkMap(width=MAP_WIDTH, height=height, lines=tuple(lines), buses=tuple(buses), trafos=tuple(trafos))
+    return NetworkMap(width=MAP_WIDTH, height=height, lines=lines, buses=tuple(buses), trafos=tuple(trafos))
+
+
+def _lines(
+    rows: Sequence[Mapping[str, Any]],
+    places: Mapping[int, tuple[float, float]],
+    loading: Mapping[str, float],
+    limiting: frozenset[tuple[str, int]],
+) -> tuple[MapLine, ...]:
+    lines = []
+    for line in rows:
+        (x1, y1), (x2, y2) = places[line["from"]], places[line["to"]]
+        percent = loading.get(str(line["id"]))
+        lines.append(
+            MapLine(
+                name=line["name"],
+                x1=x1,
+                y1=y1,
+                x2=x2,
+                y2=y2,
+                css_class=loading_class(percent),
+                loading_percent=percent,
+                limiting=("line", line["id"]) in limiting,
+            )
+        )
+    return tuple(lines)
 
 
 def _places(buses: Sequence[Mapping[str, Any]]) -> dict[int, tuple[float, float]]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, and_, func, select
+from sqlalchemy import Connection, Row, Subquery, and_, func, select
 
 from app.storage.store.members import PARTICIPANTS, POINTS
 from app.storage.store.rounds import DEVICES
@@ -74,19 +74,7 @@ def device_health(
     connection: Connection, *, day_start_s: int, day_end_s: int, now_s: int, interval_s: int, participant_id: str | None
 ) -> tuple[DeviceHealth, ...]:
     """Meters of one participant, or of the community when `participant_id` is None (operators only), by id."""
-    counted = (
-        select(
-            ENERGY.c.metering_point_id,
-            func.sum((ENERGY.c.covered_s >= interval_s).cast(ENERGY.c.covered_s.type)).label("measured"),
-            func.sum((ENERGY.c.quality != "measured").cast(ENERGY.c.covered_s.type)).label("estimated"),
-        )
-        .where(ENERGY.c.start_s >= day_start_s, ENERGY.c.start_s < day_end_s)
-        .group_by(ENERGY.c.metering_point_id)
-    )
-    if participant_id is not None:
-        own_points = select(POINTS.c.id).where(POINTS.c.participant_id == participant_id)
-        counted = counted.where(ENERGY.c.metering_point_id.in_(own_points))
-    counts = counted.subquery()
+    counts = _day_counts(participant_id, day_start_s=day_start_s, day_end_s=day_end_s, interval_s=interval_s)
     newest = select(HEADS.c.device_id, func.max(HEADS.c.epoch).label("epoch")).group_by(HEADS.c.device_id).subquery()
     alarms = (
         select(ALARMS.c.device_id, func.count().label("alarms"))
@@ -124,6 +112,23 @@ def device_health(
     return tuple(
         _health(row, expected=expected, now_s=now_s, interval_s=interval_s) for row in connection.execute(query)
     )
+
+
+def _day_counts(participant_id: str | None, *, day_start_s: int, day_end_s: int, interval_s: int) -> Subquery:
+    """Complete and estimated intervals of a day by metering point."""
+    counted = (
+        select(
+            ENERGY.c.metering_point_id,
+            func.sum((ENERGY.c.covered_s >= interval_s).cast(ENERGY.c.covered_s.type)).label("measured"),
+            func.sum((ENERGY.c.quality != "measured").cast(ENERGY.c.covered_s.type)).label("estimated"),
+        )
+        .where(ENERGY.c.start_s >= day_start_s, ENERGY.c.start_s < day_end_s)
+        .group_by(ENERGY.c.metering_point_id)
+    )
+    if participant_id is not None:
+        own_points = select(POINTS.c.id).where(POINTS.c.participant_id == participant_id)
+        counted = counted.where(ENERGY.c.metering_point_id.in_(own_points))
+    return counted.subquery()
 
 
 def _health(row: Row[tuple[object, ...]], *, expected: int, now_s: int, interval_s: int) -> DeviceHealth:

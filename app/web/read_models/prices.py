@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from app.storage.store.orders import ORDERS, ROUNDS
 from app.storage.store.rounds import TRADES, MarketRound, find_round
@@ -97,29 +97,17 @@ def price_story(connection: Connection, participant_id: str, start_s: int) -> Pr
         .where(ORDERS.c.start_s == start_s, ORDERS.c.cancelled_s.is_(None))
         .order_by(ORDERS.c.order_id)
     )
-    rows = connection.execute(query).all()
-    own = tuple(
-        OwnPart(
-            side=row.side,
-            quantity_wh=row.quantity_wh,
-            accepted_wh=row.accepted_wh or 0,
-            limit_micro_per_kwh=row.limit_micro_per_kwh,
-            price_micro_per_kwh=row.price_micro_per_kwh,
-            reason=row.reason,
-        )
-        for row in rows
-        if row.participant_id == participant_id
-    )
+    rows = connection.execute(query).mappings().all()
     sealed = found.cleared_s is None
-    buys = [row for row in rows if row.side == "buy" and not sealed]
-    sells = [row for row in rows if row.side == "sell" and not sealed]
-    homes_buying, homes_selling = (len({row.participant_id for row in side}) for side in (buys, sells))
+    buys = [row for row in rows if row["side"] == "buy" and not sealed]
+    sells = [row for row in rows if row["side"] == "sell" and not sealed]
+    homes_buying, homes_selling = (len({row["participant_id"] for row in side}) for side in (buys, sells))
     too_few = min(homes_buying, homes_selling) < FEWEST_HOMES_SHOWN
-    demand = merged_steps(((row.limit_micro_per_kwh, row.quantity_wh) for row in buys), descending=True)
-    supply = merged_steps(((row.limit_micro_per_kwh, row.quantity_wh) for row in sells), descending=False)
+    demand = merged_steps(((row["limit_micro_per_kwh"], row["quantity_wh"]) for row in buys), descending=True)
+    supply = merged_steps(((row["limit_micro_per_kwh"], row["quantity_wh"]) for row in sells), descending=False)
     return PriceStory(
         round=found,
-        own=own,
+        own=tuple(_own_part(row) for row in rows if row["participant_id"] == participant_id),
         demand=() if too_few else tuple(demand),
         supply=() if too_few else tuple(supply),
         demand_wh=sum(wh for _, wh in demand),
@@ -127,4 +115,15 @@ def price_story(connection: Connection, participant_id: str, start_s: int) -> Pr
         homes_buying=homes_buying,
         homes_selling=homes_selling,
         too_few=too_few,
+    )
+
+
+def _own_part(row: RowMapping) -> OwnPart:
+    return OwnPart(
+        side=row["side"],
+        quantity_wh=row["quantity_wh"],
+        accepted_wh=row["accepted_wh"] or 0,
+        limit_micro_per_kwh=row["limit_micro_per_kwh"],
+        price_micro_per_kwh=row["price_micro_per_kwh"],
+        reason=row["reason"],
     )

@@ -1,4 +1,4 @@
-"""Every page, by blueprint. Importing the modules registers their routes."""
+"""Every page, by blueprint: importing a module of this package registers its routes."""
 
 from app.web.views import (  # noqa: F401  imported for the routes they register
     home,

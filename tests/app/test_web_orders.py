@@ -1,0 +1,132 @@
+"""Orders by hand and standing limits through the pages."""
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.audit import entries
+from app.platform import EXTENSION
+from app.storage.database import reading
+from app.storage.store.members import preference_of
+from app.storage.store.orders import find_order, orders_of
+from tests.app.community_day import NOW, SLOT_S
+from tests.app.street_server import member, post
+
+OPEN_S = int(NOW.timestamp()) // SLOT_S * SLOT_S + 3 * SLOT_S
+CLOSED_S = OPEN_S - 2 * SLOT_S
+WISH = {"side": "buy", "start": str(OPEN_S), "point": "MP-M02", "energy": "0,25", "limit": "17.5"}
+
+
+@pytest.fixture
+def own(own_street: Flask) -> FlaskClient:
+    """Member M02 in a street of this test's own."""
+    return member(own_street, "M02")
+
+
+def hand_orders(app: Flask, participant: str = "M02"):
+    with reading(app.extensions[EXTENSION].engine) as connection:
+        found = orders_of(connection, participant, start_s=OPEN_S, end_s=OPEN_S + SLOT_S)
+    return [each for each in found if each.origin == "person"]
+
+
+def test_an_order_by_hand_is_in_the_book_and_can_be_cancelled(own_street: Flask, own: FlaskClient) -> None:
+    placed = post(own, "/orders", "/orders", WISH)
+    assert placed.status_code == 302
+    assert "Order placed for 19:15–19:30" in own.get("/orders").text
+    (order,) = hand_orders(own_street)
+    wish = order.order
+    assert (wish.quantity_wh, wish.limit_micro_per_kwh, wish.firmness) == (250, 175_000, "flexible")
+    cancelled = post(own, "/orders", f"/orders/{order.order.order_id}/cancel", {})
+    assert cancelled.status_code == 302
+    assert hand_orders(own_street)[0].cancelled_s == int(NOW.timestamp())
+    with reading(own_street.extensions[EXTENSION].engine) as connection:
+        assert [entry.action for entry in entries(connection, limit=2)] == ["order.cancelled", "order.placed"]
+
+
+def test_a_second_click_is_the_same_order(own_street: Flask, own: FlaskClient) -> None:
+    page = own.get("/orders").text
+    hidden = dict(re.findall(r'<input type="hidden" name="(csrf_token|order_id)" value="([^"]*)"', page))
+    assert [own.post("/orders", data=hidden | WISH).status_code for _ in range(2)] == [302, 302]
+    assert len(hand_orders(own_street)) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"start": str(CLOSED_S)}, "gate"),
+        ({"start": "soon"}, "Choose an interval"),
+        ({"start": str(OPEN_S + 1)}, "interval"),
+        ({"side": "lend"}, "Choose whether to buy or to sell"),
+        ({"energy": "0"}, "more than zero"),
+        ({"energy": "99"}, "Your connection carries"),
+        ({"energy": "much"}, "Type an energy"),
+        ({"limit": "17.555"}, "steps of 0.01"),
+        ({"point": "MP-M03"}, "no metering point MP-M03"),
+    ],
+)
+def test_an_order_against_the_rules_is_refused_and_the_form_keeps_what_was_typed(
+    own_street: Flask, own: FlaskClient, change: dict[str, str], says: str
+) -> None:
+    refused = post(own, "/orders", "/orders", WISH | change)
+    assert refused.status_code == 422
+    assert says in refused.text
+    assert f'value="{(WISH | change)["limit"]}"' in refused.text
+    assert hand_orders(own_street) == []
+
+
+def test_nobody_cancels_the_order_of_another(own_street: Flask, own: FlaskClient) -> None:
+    post(own, "/orders", "/orders", WISH)
+    (order,) = hand_orders(own_street)
+    stranger = member(own_street, "M01")
+    assert post(stranger, "/orders", f"/orders/{order.order.order_id}/cancel", {}).status_code == 404
+    with reading(own_street.extensions[EXTENSION].engine) as connection:
+        assert find_order(connection, order.order.order_id).cancelled_s is None
+
+
+def test_a_form_without_its_token_is_refused(own_street: Flask, own: FlaskClient) -> None:
+    assert own.post("/orders", data=WISH | {"order_id": "hand-" + "0" * 32}).status_code == 400
+    assert own.post("/preferences", data={"reset": "yes"}).status_code == 400
+    assert hand_orders(own_street) == []
+
+
+def stored(app: Flask):
+    with reading(app.extensions[EXTENSION].engine) as connection:
+        return preference_of(connection, "M02")
+
+
+def test_limits_and_pause_are_saved_and_the_standard_comes_back(own_street: Flask, own: FlaskClient) -> None:
+    page = own.get("/preferences").text
+    assert 'value="16.00"' in page
+    assert "You use the standard" in page
+    post(own, "/preferences", "/preferences", {"buy_at_most": "18.5", "sell_at_least": "9", "trading_paused": "yes"})
+    saved = stored(own_street)
+    assert (saved.buy_at_most_micro_per_kwh, saved.sell_at_least_micro_per_kwh) == (185_000, 90_000)
+    assert saved.trading_paused
+    assert "Trading is paused" in own.get("/home").text
+    post(own, "/preferences", "/preferences", {"reset": "yes"})
+    assert stored(own_street).buy_at_most_micro_per_kwh is None
+
+
+def test_the_standard_typed_by_hand_stays_the_standard(own_street: Flask, own: FlaskClient) -> None:
+    post(own, "/preferences", "/preferences", {"buy_at_most": "16.00", "sell_at_least": "10.00"})
+    assert stored(own_street).buy_at_most_micro_per_kwh is None
+    assert stored(own_street).sell_at_least_micro_per_kwh is None
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"buy_at_most": "19.01", "sell_at_least": "9"}, "Choose between 7.00"),
+        ({"buy_at_most": "18", "sell_at_least": "6.99"}, "Choose between 7.00"),
+        ({"buy_at_most": "18", "sell_at_least": "cheap"}, "Type a price in ct/kWh"),
+    ],
+)
+def test_a_limit_outside_the_suppliers_prices_is_refused(
+    own_street: Flask, own: FlaskClient, values: dict[str, str], says: str
+) -> None:
+    refused = post(own, "/preferences", "/preferences", values)
+    assert refused.status_code == 422
+    assert says in refused.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert stored(own_street).buy_at_most_micro_per_kwh is None
