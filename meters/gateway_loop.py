@@ -4,6 +4,7 @@ Reading never waits for the network: delivery and control are tasks of their own
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -25,6 +26,9 @@ NAP_S = 1.0
 """Longest sleep without a look at the clock, which may be set."""
 
 
+log = logging.getLogger(__name__)
+
+
 class RunsInRealTime(Protocol):
     """What the loop needs of a gateway."""
 
@@ -40,6 +44,8 @@ class RunsInRealTime(Protocol):
     async def upload(self) -> UploadReport: ...
 
     async def apply_set_points(self, interval: DeliveryInterval) -> ControlReport: ...
+
+    async def report_batteries(self) -> Mapping[str, int]: ...
 
 
 async def run(gateway: RunsInRealTime, *, clock: Clock, stop: asyncio.Event) -> None:
@@ -75,7 +81,9 @@ async def _read(
         interval_began.set()
         # After a pause of the machine several boundaries may have passed: one read interpolates them all.
         latest = DeliveryInterval.containing(clock(), minutes).start
-        await gateway.sweep(max(boundary, latest), within_s=SWEEP_WITHIN_S)
+        report = await gateway.sweep(max(boundary, latest), within_s=SWEEP_WITHIN_S)
+        for device, failure in sorted(report.failed.items()):
+            log.warning("%s was not read at %s: %s", device, report.boundary.strftime("%H:%M"), failure)
         boundary_read.set()
 
 
@@ -99,6 +107,7 @@ async def _obey(gateway: RunsInRealTime, clock: Clock, interval_began: asyncio.E
         if interval.start != done and any(meter.control for meter in gateway.config.meters):
             report = await gateway.apply_set_points(interval)
             done = None if report.error or report.failed else interval.start
+            await gateway.report_batteries()
         await _woken(interval_began, AGAIN_S)
 
 

@@ -58,7 +58,6 @@ class DayEnergy:
     import_wh: int
     export_wh: int
     shared_wh: int
-    shifted_wh: int
     self_sufficiency_before: float
     self_sufficiency_after: float
     self_consumption_before: float
@@ -173,7 +172,7 @@ def home_results(
     return tuple(results)
 
 
-def day_energy(day: Day, world: Neighbourhood, alone: SupplierOnlyDay, shifted_wh: int) -> DayEnergy:
+def day_energy(day: Day, world: Neighbourhood, alone: SupplierOnlyDay) -> DayEnergy:
     """Energy balance. Before: each home on its own. After: with what the neighbourhood shared."""
     import_wh = sum(energy.import_wh for energy in day.energies)
     export_wh = sum(energy.export_wh for energy in day.energies)
@@ -186,7 +185,6 @@ def day_energy(day: Day, world: Neighbourhood, alone: SupplierOnlyDay, shifted_w
         import_wh=import_wh,
         export_wh=export_wh,
         shared_wh=shared_wh,
-        shifted_wh=shifted_wh,
         self_sufficiency_before=1 - float(alone.import_wh.sum()) / consumption,
         self_sufficiency_after=1 - (import_wh - shared_wh) / consumption,
         self_consumption_before=used_before / available if available else 0.0,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import psutil
 
@@ -88,11 +89,8 @@ def result_of(demo: Demonstration, *, started: float) -> DemoResult:
         ledger = balances(connection)
         batch_records = batches(connection)
         lanes = {person.id: person.lane for person in participants(connection) if person.lane is not None}
-    energy: DayEnergy = day_energy(day, demo.world, alone, shifted)
-    network: DayNetwork = day_network(day, demo.world, demo.network, alone)
-    trades = sum(1 for allocation in day.allocations if allocation.bought_wh) + sum(
-        1 for allocation in day.allocations if allocation.sold_wh
-    )
+    network = day_network(day, demo.world, demo.network, alone)
+    trades = sum((each.bought_wh > 0) + (each.sold_wh > 0) for each in day.allocations)
     prices = [each.clearing_price_micro_per_kwh for each in rounds if each.clearing_price_micro_per_kwh is not None]
     return DemoResult(
         date=plan.day,
@@ -101,28 +99,10 @@ def result_of(demo: Demonstration, *, started: float) -> DemoResult:
         households=len(demo.world.homes),
         readings=len(day.energies),
         trades=trades,
-        traded_wh=energy.shared_wh,
-        import_wh=energy.import_wh,
-        export_wh=energy.export_wh,
         shifted_wh=shifted,
         energy_conserved=_energy_conserved(day, readings=plan.intervals * len(demo.world.homes)),
         money_conserved=sum(ledger.values()) == 0 and ledger.get(MARKET, 0) == 0,
-        homes_worse_off=sum(1 for home in homes if home.better_nano <= -WORSE_OFF_FROM_NANO),
-        seller_gain_nano=sum(home.gains.seller_nano for home in homes),
-        buyer_gain_nano=sum(home.gains.buyer_nano for home in homes),
-        self_sufficiency_before=round(energy.self_sufficiency_before, 4),
-        self_sufficiency_after=round(energy.self_sufficiency_after, 4),
-        self_consumption_before=round(energy.self_consumption_before, 4),
-        self_consumption_after=round(energy.self_consumption_after, 4),
         intervals_bound=sum(1 for each in rounds if each.binding_count),
-        ac_violations_without_limits=alone.violating_slots,
-        ac_violations=network.violations_delivered + sum(1 for each in rounds if each.status == "red"),
-        max_vm_pu=round(network.max_vm_pu, 5),
-        max_line_loading_percent=round(network.max_line_loading_percent, 2),
-        max_trafo_loading_percent=round(network.max_trafo_loading_percent, 2),
-        max_vm_pu_without_limits=round(alone.max_vm_pu, 5),
-        max_line_loading_percent_without_limits=round(alone.max_line_loading_percent, 2),
-        max_trafo_loading_percent_without_limits=round(alone.max_trafo_loading_percent, 2),
         batches=len(batch_records),
         gas_per_trade=round(_gas(batch_records) / max(trades, 1), 1),
         chain_matches_ledger=_chain_matches(demo, ledger, lanes),
@@ -131,7 +111,44 @@ def result_of(demo: Demonstration, *, started: float) -> DemoResult:
         spent={name: round(seconds, 2) for name, seconds in demo.stopwatch.seconds.items()},
         seconds=round(time.monotonic() - started, 2),
         homes=homes,
+        **_energy_figures(day_energy(day, demo.world, alone)),
+        **_network_figures(network, red_rounds=sum(1 for each in rounds if each.status == "red")),
+        **_bill_figures(homes),
     )
+
+
+def _energy_figures(energy: DayEnergy) -> dict[str, Any]:
+    return {
+        "traded_wh": energy.shared_wh,
+        "import_wh": energy.import_wh,
+        "export_wh": energy.export_wh,
+        "self_sufficiency_before": round(energy.self_sufficiency_before, 4),
+        "self_sufficiency_after": round(energy.self_sufficiency_after, 4),
+        "self_consumption_before": round(energy.self_consumption_before, 4),
+        "self_consumption_after": round(energy.self_consumption_after, 4),
+    }
+
+
+def _network_figures(network: DayNetwork, *, red_rounds: int) -> dict[str, Any]:
+    alone = network.without_limits
+    return {
+        "ac_violations_without_limits": alone.violating_slots,
+        "ac_violations": network.violations_delivered + red_rounds,
+        "max_vm_pu": round(network.max_vm_pu, 5),
+        "max_line_loading_percent": round(network.max_line_loading_percent, 2),
+        "max_trafo_loading_percent": round(network.max_trafo_loading_percent, 2),
+        "max_vm_pu_without_limits": round(alone.max_vm_pu, 5),
+        "max_line_loading_percent_without_limits": round(alone.max_line_loading_percent, 2),
+        "max_trafo_loading_percent_without_limits": round(alone.max_trafo_loading_percent, 2),
+    }
+
+
+def _bill_figures(homes: Sequence[HomeResult]) -> dict[str, Any]:
+    return {
+        "homes_worse_off": sum(1 for home in homes if home.better_nano <= -WORSE_OFF_FROM_NANO),
+        "seller_gain_nano": sum(home.gains.seller_nano for home in homes),
+        "buyer_gain_nano": sum(home.gains.buyer_nano for home in homes),
+    }
 
 
 def _gas(records: Sequence[BatchRecord]) -> int:
