@@ -158,18 +158,25 @@ class OrderBook:
         One line per order, sorted by the bytes of its id: id, participant, metering point, bus (empty without
         one), side, quantity, limit and firmness, separated by tabs, each line ended by a newline.
         """
-        orders = list(self.orders())
-        ranks = np.argsort(self.order_ids, kind="stable").tolist()
-        hasher = hashlib.sha256()
-        for rank in ranks:
-            order = orders[rank]
-            bus = "" if order.bus is None else str(order.bus)
-            line = (
-                f"{order.order_id}\t{order.participant}\t{order.metering_point}\t{bus}\t{order.side}\t"
-                f"{order.quantity_wh}\t{order.limit_micro_per_kwh}\t{order.firmness}\n"
-            )
-            hasher.update(line.encode())
-        return hasher.hexdigest()
+        ranks = np.argsort(self.order_ids, kind="stable")
+        columns = (
+            self.order_ids[ranks].tolist(),
+            self.participant_codes[ranks].tolist(),
+            self.metering_point_codes[ranks].tolist(),
+            self.bus[ranks].tolist(),
+            self.is_sell[ranks].tolist(),
+            self.quantity_wh[ranks].tolist(),
+            self.limit_micro_per_kwh[ranks].tolist(),
+            self.firmness_codes[ranks].tolist(),
+        )
+        people, points = self.participants, self.metering_points
+        return hashlib.sha256(
+            "".join(
+                f"{order_id.decode()}\t{people[person]}\t{points[point]}\t{'' if bus == NO_BUS else bus}\t"
+                f"{'sell' if is_sell else 'buy'}\t{quantity}\t{limit}\t{FIRMNESSES[firmness]}\n"
+                for order_id, person, point, bus, is_sell, quantity, limit, firmness in zip(*columns, strict=True)
+            ).encode()
+        ).hexdigest()
 
     def _arrays(self) -> Iterator[NDArray[np.generic]]:
         for field in fields(self):

@@ -140,13 +140,14 @@ def _cleared(
 
 
 def _write(out: Path, clearing: Clearing, seconds: Mapping[str, float], start: float) -> dict[str, object]:
-    """Write both files; `seconds.write` is that of the trades, since the document cannot time itself."""
+    """Write both files; `seconds.write` is that of the trades, since the document cannot time its own writing."""
+    document = clearing.document()
     with replaced(out) as open_file:
         before = time.perf_counter()
         write_trades(open_file("trades.csv"), clearing)
         now = time.perf_counter()
         measured = {**seconds, **clearing.seconds, "write": now - before, "total": now - start}
-        document = clearing.document() | {"seconds": {key: round(value, 6) for key, value in measured.items()}}
+        document["seconds"] = {key: round(value, 6) for key, value in measured.items()}
         write_document(open_file("clearing.json"), document)
     return document
 
