@@ -7,6 +7,7 @@ set-point (the reading of model 124 that Fronius documents). A reversion time re
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from meters.clock import Clock
@@ -51,6 +52,15 @@ CONN_CONNECTED = 1
 RATING_MAX_W = 65_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Set-points that an inverter obeyed before it was restarted, W; released `revert_s` seconds after its start."""
+
+    generation_limit_w: float | None = None
+    battery_w: float | None = None
+    revert_s: int
+
+
 class InverterControls:
     """Registers of the control models, in one image that starts at the first model's ID."""
 
@@ -81,6 +91,22 @@ class InverterControls:
         }
         self._reverts: dict[int, datetime] = {}
         self._told = {"generation_limit_w": math.nan, "battery_w": math.nan}
+
+    def hold(self, held: Held) -> None:
+        """Start with what was obeyed before; nobody is told again."""
+        until = self._clock() + timedelta(seconds=held.revert_s)
+        if held.generation_limit_w is not None:
+            share = held.generation_limit_w / self._watts(SETTINGS, W_MAX, W_MAX_SF)
+            percent = round(share * HUNDRED_PERCENT)
+            self._set(IMMEDIATE, {LIMIT_PERCENT: percent, LIMIT_REVERT_S: held.revert_s, LIMIT_ENABLE: 1})
+            self._reverts[IMMEDIATE] = until
+        if held.battery_w is not None:
+            share = held.battery_w / self._watts(STORAGE, CHARGE_MAX_W, CHARGE_MAX_W_SF)
+            percent = round(share * HUNDRED_PERCENT)
+            self._set(STORAGE, {DISCHARGE_PERCENT: -percent, CHARGE_PERCENT: percent})
+            self._set(STORAGE, {STORAGE_REVERT_S: held.revert_s, STORAGE_MODE: STORAGE_LIMIT_BOTH})
+            self._reverts[STORAGE] = until
+        self._told = {"generation_limit_w": self._generation_limit_w(), "battery_w": self._battery_w()}
 
     def words(self) -> Sequence[int]:
         """All control models with their IDs and lengths."""

@@ -22,7 +22,7 @@ from meters.modbus_server import (
     RequestRefusedError,
 )
 from meters.profile import Profile, Register, load_profile
-from meters.simulated_inverter import InverterControls, OnWrite
+from meters.simulated_inverter import Held, InverterControls, OnWrite
 from meters.sunspec import BASES, COMMON, CONTROL_LAYOUTS, END_OF_MAP, MARK, text_words
 
 Source = Callable[[], Mapping[str, Number]]
@@ -41,6 +41,7 @@ class SimulatedMeter:
               and with NaN when it is released; makes a SunSpec inverter (101-113) controllable
     rated_w, battery_rated_w  what percentages of set-points refer to; a source that gives `rated_w` or
               `battery_rated_w` overrides them; `battery_wh` and `battery_stored_wh` make a state of charge
+    held      set-points it obeys from the start, because it did before it was restarted
     fault     how it misbehaves from now on; None for not at all
     """
 
@@ -55,6 +56,7 @@ class SimulatedMeter:
         battery_rated_w: float = 5_000,
         fault: Fault | None = None,
         clock: Clock = system_clock,
+        held: Held | None = None,
     ) -> None:
         self.profile = load_profile(profile_name)
         self.device_id = device_id
@@ -74,6 +76,8 @@ class SimulatedMeter:
                 battery_wh=given.get("battery_wh", 0.0),
                 clock=clock,
             )
+            if held is not None:
+                self._controls.hold(held)
         self._map = _SunSpecMap(self.profile, device_id, self._controls)
 
     def read(self, function_code: int, address: int, count: int) -> Sequence[int]:

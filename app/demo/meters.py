@@ -1,8 +1,10 @@
 """The meter process seen from the demonstration: found alive, or started; and the history the meters had before."""
 
+import contextlib
 import fcntl
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -14,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from app.demo.founding import device_of
-from app.demo.meter_process import free_ports
+from app.demo.meter_process import SERVED_ALREADY, free_ports, mark_of_this_process
 from app.demo.neighbourhood import SLOT_S, FloatArray, Neighbourhood
 from app.demo.sites import SimulatedSite, SiteJournal
 from app.demo.state import DemoState, write_whole
@@ -22,7 +24,8 @@ from app.errors import InputError
 from meters.clock import Clock
 from meters.signing import FLAG_IMPORTED, RegisterReading
 
-START_PATIENCE_S = 30.0
+START_PATIENCE_S, END_PATIENCE_S = 30.0, 10.0
+LOOK_S = 0.05
 MWH_PER_KWH = 1_000_000
 
 
@@ -35,49 +38,54 @@ class MeterProcess:
 
     def ensure(self, world: Neighbourhood) -> dict[str, int]:
         """Make sure that the meters answer; the port of each home. A process that outlived a crash is used again."""
+        write_whole(self._state.owner, mark_of_this_process())
         if not self._state.ports.exists():
             ports = free_ports(len(world.homes))
             numbered = {home.home_id: port for home, port in zip(world.homes, ports, strict=True)}
             write_whole(self._state.ports, json.dumps(numbered))
-        if not self._alive():
-            with self._state.meters_log.open("ab") as log:
-                self._process = subprocess.Popen(  # noqa: S603 our own module, no shell
-                    [sys.executable, "-m", "app.demo.meter_process", str(self._state.folder)],
-                    stdout=log,
-                    stderr=log,
-                    stdin=subprocess.DEVNULL,
-                )
-            self._wait()
+        if self.process_id() is None:
+            self._start()
         ports_of: dict[str, int] = json.loads(self._state.ports.read_text())
         return ports_of
+
+    def process_id(self) -> int | None:
+        """The process that serves the meters now, None if there is none."""
+        if not self._state.meters_ready.exists():
+            return None
+        with self._state.meters_ready.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read())
+        return None
 
     def close(self) -> None:
         """End the process, also one that an earlier demonstration had started."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(timeout=10)
-            return
-        if self._alive():
-            os.kill(int(self._state.meters_lock.read_text()), 15)
+            self._process.wait(timeout=END_PATIENCE_S)
+        deadline = time.monotonic() + END_PATIENCE_S
+        while (serving := self.process_id()) is not None and time.monotonic() < deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(serving, signal.SIGTERM)
+            time.sleep(LOOK_S)
 
-    def _wait(self) -> None:
+    def _start(self) -> None:
+        with self._state.meters_log.open("ab") as log:
+            process = subprocess.Popen(  # noqa: S603 our own module, no shell
+                [sys.executable, "-m", "app.demo.meter_process", str(self._state.folder)],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+        self._process = process
         deadline = time.monotonic() + START_PATIENCE_S
-        while not self._alive():
-            assert self._process is not None
-            if self._process.poll() is not None or time.monotonic() > deadline:
+        while self.process_id() is None:
+            ended = process.poll()
+            # A process that an earlier demonstration started may be about to answer.
+            if ended not in {None, SERVED_ALREADY} or time.monotonic() > deadline:
                 raise InputError(f"the simulated meters did not start: see {self._state.meters_log}")
-            time.sleep(0.05)
-
-    def _alive(self) -> bool:
-        """Whether some process holds the lock that a serving meter process holds."""
-        if not self._state.meters_lock.exists():
-            return False
-        with self._state.meters_lock.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
+            time.sleep(LOOK_S)
 
 
 class _HandClock:

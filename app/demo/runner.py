@@ -40,6 +40,8 @@ DAYS_BEFORE = 14
 MINUTES = SLOT_S // 60
 DAY_SLOTS = 96
 CLOCK_STEP_S = 0.2
+METER_VISITS = 5
+"""How often the meters are asked before the demonstration gives up: their process may have to be started again."""
 IMPORT_LEAD_S = 60
 """The history is delivered this long before the first decision, so that it is known by then."""
 
@@ -206,14 +208,30 @@ class Demonstration:
             stored = batteries_at(self.world, self.clock, self.state)
             by_home = {home.home_id: float(wh) for home, wh in zip(self.world.homes, stored, strict=True)}
             write_whole(self.state.opening, json.dumps(by_home))
-        with self.stopwatch.on("set-points"):
-            failed = [report.error for report in self._gateways.apply_set_points(interval) if report.error]
-        if failed:
-            raise InputError(f"set-points did not reach the gateways: {failed[0]}")
-        with self.stopwatch.on("meter readings"):
-            self._gateways.sweep(interval.start)
-            self._gateways.report_batteries()
+        self._visit_meters(interval)
         self._deliver()
+
+    def _visit_meters(self, interval: DeliveryInterval) -> None:
+        """Set-points, readings and batteries; all of it again if the meters' process ended meanwhile."""
+        failed: list[str] = []
+        for _ in range(METER_VISITS):
+            self._meters.ensure(self.world)
+            serving = self._meters.process_id()
+            with self.stopwatch.on("set-points"):
+                failed = self._apply_set_points(interval)
+            with self.stopwatch.on("meter readings"):
+                failed += [why for report in self._gateways.sweep(interval.start) for why in report.failed.values()]
+                self._gateways.report_batteries()
+            if not failed and self._meters.process_id() == serving:
+                return
+        raise InputError(f"the simulated meters do not answer: {failed[0] if failed else self.state.meters_log}")
+
+    def _apply_set_points(self, interval: DeliveryInterval) -> list[str]:
+        """Write the set-points of an interval; what did not work."""
+        reports = self._gateways.apply_set_points(interval)
+        if unreachable := [report.error for report in reports if report.error]:
+            raise InputError(f"set-points did not reach the gateways: {unreachable[0]}")
+        return [why for report in reports for why in report.failed.values()]
 
     def _deliver(self) -> None:
         with self.stopwatch.on("delivery"):

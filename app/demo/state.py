@@ -71,6 +71,14 @@ class DemoState:
         return self.folder / "meters.lock"
 
     @property
+    def meters_ready(self) -> Path:
+        return self.folder / "meters.ready"
+
+    @property
+    def owner(self) -> Path:
+        return self.folder / "demonstration.process"
+
+    @property
     def sign_ins(self) -> Path:
         return self.folder / "sign-ins.json"
 
