@@ -108,21 +108,27 @@ def _plain(market: BoundMarket) -> tuple[Decision, OperatingPoint | None]:
 
 
 def _scarce(market: BoundMarket, rounds: int) -> Decision:
-    """Curtailed as far as helps; what is left of firm and curtailable orders trades as ever."""
+    """Curtailed as far as helps; what is left of firm and curtailable orders trades as ever.
+
+    Raises LossesNotCovered where nothing but the losses is in the way; in a red interval what is offered is bought.
+    """
     terms, feeder = market.terms, market.feeder
     scarcity = curtail_as_far_as_helps(market)
     tradable = np.where(feeder.flexible, 0, terms.book.quantity_wh) - scarcity.curtailed_wh
-    loss_wh = 0
+    loss_wh, short = 0, None
     if terms.rules.losses == "market" and scarcity.point is not None:
         loss_wh = feeder.loss_wh(scarcity.point)
     with market.stopwatch.measuring("solve"):
         try:
             auction = _auction(terms, tradable, loss_wh=loss_wh)
-        except LossesNotCovered as short:
-            loss_wh = short.offered_wh
+        except LossesNotCovered as error:
+            loss_wh, short = error.offered_wh, error
             auction = _auction(terms, tradable, loss_wh=loss_wh)
     decision = _plain_decision(auction, tradable, loss_wh=loss_wh, curtailed_wh=scarcity.curtailed_wh)
-    return _judged(market, replace(decision, optimised=True, rounds=rounds + scarcity.rounds))
+    decision = _judged(market, replace(decision, optimised=True, rounds=rounds + scarcity.rounds))
+    if short is not None and decision.keeps_limits:
+        raise short
+    return decision
 
 
 def _assert_specified(market: BoundMarket, bound: BoundResult) -> None:

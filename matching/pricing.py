@@ -112,12 +112,20 @@ def dual_prices(problem: WelfareProblem, solution: WelfareSolution, rule: PriceR
 def _within_accepted_limits(
     problem: WelfareProblem, solution: WelfareSolution, lower: float, upper: float
 ) -> PriceInterval:
-    """Shadow prices alone can support a uniform price beyond every accepted limit: such prices are left out."""
+    """Shadow prices alone can support a uniform price beyond every accepted limit: such prices are left out.
+
+    An end that nothing holds is drawn to the other one.
+    """
     cells, taken = problem.cells, solution.accepted_wh > PART_WH
     lowest = float(cells.price_micro_per_kwh[taken & cells.is_sell].min(initial=np.iinfo(np.int64).max))
     highest = float(cells.price_micro_per_kwh[taken & ~cells.is_sell].max(initial=np.iinfo(np.int64).min))
     lower = lowest if lower < lowest <= upper else lower
     upper = highest if lower <= highest < upper else upper
+    span = (PRICE_SPAN - 1.0) * float(max(1, np.abs(cells.price_micro_per_kwh).max(initial=1)))
+    if upper >= span:
+        upper = max(lower, 0.0) if lower <= -span else lower
+    if lower <= -span:
+        lower = upper
     return PriceInterval(lower_micro_per_kwh=lower, upper_micro_per_kwh=upper)
 
 

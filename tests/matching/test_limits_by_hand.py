@@ -269,6 +269,29 @@ def test_the_market_buys_the_losses_under_a_binding_limit_too() -> None:
     assert result.accepted_wh[0] == result.accepted_wh[1] + result.loss_wh
 
 
+def test_losses_alone_are_bought_where_the_cable_is_full() -> None:
+    # 21 990 of 22 000 W flow already: behind the cable there is room for 2 Wh, the other losses are bought before it
+    rules = MarketRules(tie_seed="a test", losses="market")
+    result = cleared(
+        order("far", "sell", 9_000, 100_000, bus=1),
+        order("near", "sell", 9_000, 150_000, bus=0),
+        limits=CABLE,
+        rules=rules,
+        baseline_w=np.array([0.0, 21_990.0]),
+    )
+    assert result.status is Status.GREEN
+    assert result.accepted_wh.sum() == result.loss_wh
+    assert outcome(result) == {"far": (2, 0, 100_000), "near": (result.loss_wh - 2, 0, 150_000)}
+
+
+def test_losses_that_fit_through_no_cable_are_refused() -> None:
+    rules = MarketRules(tie_seed="a test", losses="market")
+    with pytest.raises(LossesNotCovered):
+        cleared(
+            order("far", "sell", 9_000, 100_000, bus=1), limits=CABLE, rules=rules, baseline_w=np.array([0.0, 21_990.0])
+        )
+
+
 def test_losses_that_nobody_offers_are_refused_with_the_way_out() -> None:
     rules = MarketRules(tie_seed="a test", losses="market")
     with pytest.raises(LossesNotCovered, match="only 0 Wh are offered; give a supplier price or leave losses"):
