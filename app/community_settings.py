@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.fields import FieldError, Fields
+from meters.gateway_config import DEVICE_ID_MAX
 from meters.interval import MARKET_TIME_UNITS_MINUTES
 
 WATT_MAX = 10_000_000
@@ -23,12 +24,25 @@ class CommunitySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeterSettings:
-    """A member's meter: `address` as `commonwatt meter read` takes it, `profile` its register map."""
+class ControlSettings:
+    """The SunSpec inverter behind a member's meter, which obeys feed-in limits and battery set-points."""
 
     address: str
-    profile: str
     device_id: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterSettings:
+    """A member's meter: `address` as `commonwatt meter read` takes it, `profile` its register map.
+
+    `gateway` names the gateway elsewhere that reads it; empty if this machine does, which then needs the address.
+    """
+
+    profile: str
+    address: str = ""
+    device_id: int = 1
+    gateway: str = ""
+    control: ControlSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +117,24 @@ def member_from(fields: Fields) -> MemberSettings:
 
 
 def _meter(fields: Fields) -> MeterSettings:
+    gateway = _name(fields, "gateway") if fields.has("gateway") else ""
     meter = MeterSettings(
-        address=_name(fields, "address"),
+        address="" if gateway and not fields.has("address") else _name(fields, "address"),
         profile=_name(fields, "profile"),
-        device_id=_number(fields, "device_id", 1, most=247),
+        device_id=_number(fields, "device_id", 1, most=DEVICE_ID_MAX),
+        gateway=gateway,
+        control=_control(fields.fields("control")) if fields.has("control") else None,
     )
     fields.close()
     return meter
+
+
+def _control(fields: Fields) -> ControlSettings:
+    control = ControlSettings(
+        address=_name(fields, "address"), device_id=_number(fields, "device_id", 1, most=DEVICE_ID_MAX)
+    )
+    fields.close()
+    return control
 
 
 def _bus(fields: Fields) -> str:

@@ -9,7 +9,7 @@ they never stand in the file.
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ ENVIRONMENTS = ("local", "deployed")
 LEAST_SECRET_CHARACTERS = 32
 # What examples and demonstrations use: whoever reads them could sign in as anybody.
 PUBLIC_SECRETS = ("commonwatt-demo", "change-me", "changeme", "secret", "example", "0000")
-SECTIONS = ("environment", "state", "community", "members", "web", "database", "chain", "tariff_file")
+SECTIONS = ("environment", "state", "community", "members", "web", "database", "chain", "settlement", "tariff_file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,17 @@ class WebSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementSettings:
+    """What is settled together: the local day, or in rehearsals `period_minutes`.
+
+    grace_minutes is how long a period waits for missing readings before it is settled without them.
+    """
+
+    period_minutes: int | None = None
+    grace_minutes: int = 24 * 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that is configured. `chain_url` is empty for the embedded chain in the state directory."""
 
@@ -60,6 +71,7 @@ class Settings:
     web: WebSettings = WebSettings()
     community: CommunitySettings | None = None
     members: tuple[MemberSettings, ...] = ()
+    settlement: SettlementSettings = SettlementSettings()
     tariff_file: Path | None = None
 
     @property
@@ -94,6 +106,7 @@ def _settings(values: Mapping[str, object], env: Mapping[str, str], place: Path)
     state = place / _text(fields, "state", "state", env.get("COMMONWATT_STATE"))
     tariff = _text(fields, "tariff_file", "")
     members = Fields({"members": values.get("members", [])}, "").rows("members")
+    community = _placed(community_from(fields.fields("community")), place) if fields.has("community") else None
     return Settings(
         environment=environment,
         state=state,
@@ -101,8 +114,9 @@ def _settings(values: Mapping[str, object], env: Mapping[str, str], place: Path)
         secret_key=_secret_key(env, environment, state),
         chain_url=_chain_url(fields, env),
         web=_web(fields, env, environment),
-        community=community_from(fields.fields("community")) if fields.has("community") else None,
+        community=community,
         members=_distinct(tuple(member_from(row) for row in members)),
+        settlement=_settlement(fields, community),
         tariff_file=place / tariff if tariff else None,
     )
 
@@ -179,6 +193,23 @@ def _web(fields: Fields, env: Mapping[str, str], environment: str) -> WebSetting
     return WebSettings(
         host=host, port=int(port), public_url=public_url, trusted_proxies=int(proxies), session_hours=hours
     )
+
+
+def _placed(community: CommunitySettings, place: Path) -> CommunitySettings:
+    """With a network file named relative to the configuration found beside it, wherever the program is started."""
+    beside = place / community.network
+    return replace(community, network=str(beside)) if beside.exists() else community
+
+
+def _settlement(fields: Fields, community: CommunitySettings | None) -> SettlementSettings:
+    section = fields.fields("settlement") if fields.has("settlement") else Fields({}, "settlement")
+    period = section.integer("period_minutes", least=5, most=24 * 60) if section.has("period_minutes") else None
+    grace = _integer(section, "grace_minutes", 24 * 60, least=0, most=31 * 24 * 60)
+    section.close()
+    unit = 5 if community is None else community.market_time_unit_minutes
+    if period is not None and period % unit:
+        raise FieldError("settlement.period_minutes", f"is {period}: use a multiple of the interval, {unit} minutes")
+    return SettlementSettings(period_minutes=period, grace_minutes=grace)
 
 
 def _distinct(members: tuple[MemberSettings, ...]) -> tuple[MemberSettings, ...]:

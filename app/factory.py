@@ -23,7 +23,7 @@ from app.problems import ProblemError, problem_response
 from app.security_headers import add_security_headers
 from app.sessions import set_up_sessions
 from app.storage.database import open_database, reading
-from meters.clock import Clock, system_clock
+from meters.clock import Clock, clock_from_environment
 
 __all__ = ["Platform", "create_app", "from_environment"]
 
@@ -72,11 +72,15 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, chain_rpc: R
 
 
 def from_environment() -> APIFlask:
-    """The application as a server process runs it: settings from COMMONWATT_CONFIG and the environment."""
+    """The application as a server process runs it: settings from COMMONWATT_CONFIG and the environment.
+
+    COMMONWATT_CLOCK_FILE names the clock of a rehearsal.
+    """
     config = os.environ.get("COMMONWATT_CONFIG")
     settings = Settings.load(None if config is None else Path(config), os.environ)
     rpc = forwarding_rpc(settings.chain_url) if settings.chain_url else None
-    return create_app(settings, open_database(settings.database_url), system_clock, chain_rpc=rpc)
+    clock = clock_from_environment(os.environ)
+    return create_app(settings, open_database(settings.database_url), clock, chain_rpc=rpc)
 
 
 def healthz() -> ResponseReturnValue:

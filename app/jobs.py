@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from matching.clearing import Clearing
+from sqlalchemy.exc import DBAPIError
 
+from app.errors import InputError
 from app.market_round import MarketDesk, expect, open_gate, publish_envelopes, run_gate_closure
 from app.settlement_run import SettlementDesk, anchor_batches, settle_due_periods
 from contracts.chain import ChainUnreachable
+from matching.clearing import Clearing
 from meters.interval import DeliveryInterval
 
 ENVELOPE_LEAD_INTERVALS = 4
@@ -58,11 +60,28 @@ class Scheduler:
             log.warning("batches wait for the chain", reason=str(error))
 
 
-def run_for_ever(scheduler: Scheduler, stopped: threading.Event, *, pause_s: float) -> None:
-    """Tick until `stopped`; an error is logged and the next tick tries again, nothing that was accepted is lost."""
+def run_for_ever(step: Callable[[], None], stopped: threading.Event, *, pause_s: float) -> None:
+    """Do `step` again and again until `stopped`. What fails is told once and tried again."""
+    said = ""
     while not stopped.is_set():
         try:
-            scheduler.tick()
+            step()
+            if said:
+                log.info("works again")
+            said = ""
+        except (ChainUnreachable, InputError, DBAPIError) as error:
+            said = _said(_reason(error), said)
         except Exception:
             log.exception("a scheduled step failed and will be tried again")
         stopped.wait(pause_s)
+
+
+def _said(reason: str, before: str) -> str:
+    if reason != before:
+        log.warning("waiting, and trying again", reason=reason)
+    return reason
+
+
+def _reason(error: Exception) -> str:
+    """One line; of a database its driver's own words, without statement and parameters."""
+    return " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())

@@ -1,6 +1,8 @@
 """The community's ledger on the chain: who holds the key, how it is founded, how it is opened again."""
 
+import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from sqlalchemy import Engine
+from web3.types import TxReceipt
 
 from app.errors import InputError
 from app.storage.database import reading, writing
@@ -16,7 +19,7 @@ from app.storage.store.community import Community, save_chain, the_community
 from app.storage.store.members import participants
 from contracts.chain import connect
 from contracts.embedded import EmbeddedChain
-from contracts.ledger import SettlementLedger, artifact
+from contracts.ledger import LedgerBatch, SettlementLedger, artifact
 from contracts.outbox import Outbox, Policy
 from meters.clock import Clock
 from meters.signing import SigningDomain
@@ -37,6 +40,30 @@ class LedgerAccess:
         self.outbox.close()
         if self.embedded is not None:
             self.embedded.close()
+
+
+class LateLedger:
+    """A ledger that is opened when its chain answers: rounds need not wait for it, only their settlement does."""
+
+    def __init__(self, open_now: Callable[[], LedgerAccess]) -> None:
+        self._open_now = open_now
+        self.access: LedgerAccess | None = None
+
+    def connect(self) -> LedgerAccess:
+        """The open ledger. Raises ChainUnreachable while there is no answer, and what `open_ledger` raises."""
+        if self.access is None:
+            self.access = self._open_now()
+        return self.access
+
+    def settle(self, batch: LedgerBatch) -> TxReceipt:
+        """As `SettlementLedger.settle`."""
+        return self.connect().ledger.settle(batch)
+
+    def close(self) -> None:
+        """Give key and chain free; `connect` opens them again."""
+        access, self.access = self.access, None
+        if access is not None:
+            access.close()
 
 
 def settler_key(path: Path, *, seed: str | None = None) -> LocalAccount:
@@ -67,10 +94,15 @@ def open_ledger(engine: Engine, *, chain: Path | str, key: LocalAccount, clock: 
         community = the_community(connection)
     embedded = None if isinstance(chain, str) else EmbeddedChain(chain, clock=clock, seed=community.tie_seed)
     w3 = connect(embedded if embedded is not None else str(chain))
-    outbox = Outbox(w3, key, DatabaseOutboxStore(engine, clock), lock_path=lock_path, policy=Policy())
-    outbox.recover()
-    access = LedgerAccess(ledger=_found(engine, community, outbox), outbox=outbox, embedded=embedded)
-    register_new_members(engine, access.ledger)
+    with contextlib.ExitStack() as if_it_fails:
+        if embedded is not None:
+            if_it_fails.callback(embedded.close)
+        outbox = Outbox(w3, key, DatabaseOutboxStore(engine, clock), lock_path=lock_path, policy=Policy())
+        if_it_fails.callback(outbox.close)
+        outbox.recover()
+        access = LedgerAccess(ledger=_found(engine, community, outbox), outbox=outbox, embedded=embedded)
+        register_new_members(engine, access.ledger)
+        if_it_fails.pop_all()
     return access
 
 

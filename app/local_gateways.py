@@ -1,12 +1,24 @@
 """Gateways in a thread of this process: as on site hardware, over the same sockets and the same API."""
 
 import asyncio
+import logging
 import threading
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlalchemy import Engine
+
+from app.auth import hash_of, new_code
+from app.errors import InputError
+from app.ledger_access import signing_domain
+from app.storage.database import reading, writing
+from app.storage.store.community import the_community
+from app.storage.store.devices import enrol_gateway, find_gateway, set_enrolment_code, set_gateway_status
+from meters.credentials import FILE_NAME as CREDENTIALS_FILE
+from meters.credentials import Credentials, load_credentials, new_credentials, save_credentials
 from meters.delivery import UploadReport
 from meters.gateway import Gateway
 from meters.gateway_reports import ControlReport, SweepReport
@@ -14,6 +26,10 @@ from meters.interval import DeliveryInterval
 from meters.signing import RegisterReading
 
 T = TypeVar("T")
+BEGIN_AGAIN_S = 10.0
+
+log = logging.getLogger(__name__)
+
 SWEEP_PATIENCE_S = 2.0
 """How long a silent meter is asked again before the round goes on without it."""
 
@@ -57,8 +73,10 @@ class LocalGateways:
         self._all(gateway.report_batteries() for gateway in self._gateways)
 
     def run(self) -> None:
-        """Read, deliver and control by the gateways' own clock from now on."""
-        self._running = [asyncio.run_coroutine_threadsafe(gateway.run(), self._loop) for gateway in self._gateways]
+        """Read, deliver and control by the gateways' own clock from now on, whatever happens."""
+        self._running = [
+            asyncio.run_coroutine_threadsafe(_kept_running(gateway), self._loop) for gateway in self._gateways
+        ]
 
     def close(self) -> None:
         """Stop and close; what was not acknowledged stays in the outboxes."""
@@ -74,3 +92,46 @@ class LocalGateways:
             return list(await asyncio.gather(*work))
 
         return asyncio.run_coroutine_threadsafe(together(), self._loop).result()
+
+
+async def _kept_running(gateway: Gateway) -> None:
+    """Run a gateway until this is cancelled; what ends it is logged, and it begins again."""
+    while True:
+        try:
+            await gateway.run()
+        except Exception:
+            log.exception("gateway %s failed and begins again", gateway.config.name)
+        await asyncio.sleep(BEGIN_AGAIN_S)
+
+
+def enrol_local(
+    engine: Engine, gateway_id: str, folder: Path, *, now_s: int, new_key: Callable[[], bytes] | None = None
+) -> Credentials:
+    """Credentials of a gateway on this machine, kept in `folder`: whoever may write there is the operator.
+
+    On first use it gets a key (`new_key` in simulations), is enrolled for the community's ledger and approved. Raises
+    InputError if an operator revoked it, CredentialsError if it was approved and its key is gone.
+    """
+    with reading(engine) as connection:
+        known = find_gateway(connection, gateway_id)
+        domain = signing_domain(the_community(connection))
+    if known is not None and known.status == "revoked":
+        raise InputError(f"gateway {gateway_id} was revoked: approve it again in the web application")
+    if known is not None and known.status == "approved":
+        return load_credentials(folder)
+    code, token = new_code(), new_code()
+    key = _key_in(folder) or (new_credentials().key if new_key is None else new_key())
+    credentials = Credentials(key=key, gateway=gateway_id, token=token, domain=domain)
+    save_credentials(folder, credentials)
+    with writing(engine) as connection:
+        set_enrolment_code(connection, gateway_id, code_hash=hash_of(code), expires_s=now_s + 3600)
+        enrol_gateway(
+            connection, code_hash=hash_of(code), address=credentials.address, token_hash=hash_of(token), now_s=now_s
+        )
+        set_gateway_status(connection, gateway_id, "approved")
+    return credentials
+
+
+def _key_in(folder: Path) -> bytes | None:
+    """The key of an enrolment that was cut short."""
+    return load_credentials(folder).key if (folder / CREDENTIALS_FILE).exists() else None

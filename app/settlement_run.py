@@ -12,14 +12,18 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine
+from web3.types import TxReceipt
 
 from app.community import Snapshot, community_at, point_terms
+from app.completeness import is_metered
 from app.storage.database import reading, writing
 from app.storage.store.batch_inputs import device_heads
 from app.storage.store.community import the_community
+from app.storage.store.members import participants
 from app.storage.store.orders import book_of
 from app.storage.store.outcomes import outcomes_of
 from app.storage.store.proofs import load_prepared, save_proofs
@@ -33,14 +37,12 @@ from app.storage.store.settlement import (
     save_allocations,
     unfinished_batches,
 )
-from app.storage.store.settlement import (
-    prepare_batch as store_batch,
-)
+from app.storage.store.settlement import prepare_batch as store_batch
 from contracts.allocation import ClearedInterval
 from contracts.batches import BatchContents, PreparedBatch, TradedOrder, prepare_batch
 from contracts.corrections import congestion_rebate
 from contracts.evidence import NO_EVIDENCE, SALT_BYTES, RoundEvidence
-from contracts.ledger import SettlementLedger
+from contracts.ledger import LedgerBatch
 from contracts.settlement import IntervalSettlement, settle_interval
 from contracts.shares import share_out
 from contracts.transfers import CONGESTION, Transfer, net_positions
@@ -57,6 +59,12 @@ def random_salt(_participant: str, _sequence: int) -> bytes:
     return os.urandom(SALT_BYTES)
 
 
+class Settles(Protocol):
+    """Applies a batch once and gives the receipt, also when it was applied before. Raises ChainUnreachable."""
+
+    def settle(self, batch: LedgerBatch) -> TxReceipt: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettlementDesk:
     """Who settles: the database, the clock, the ledger, and by what calendar.
@@ -67,7 +75,7 @@ class SettlementDesk:
 
     engine: Engine
     clock: Clock
-    ledger: SettlementLedger
+    ledger: Settles
     period_minutes: int | None = None
     anchor_s: int = 0
     grace_s: int = 24 * 3600
@@ -87,7 +95,10 @@ def settle_due_periods(desk: SettlementDesk) -> list[int]:
     now_s = int(desk.clock().timestamp())
     prepared: list[int] = []
     while (period := next_period(desk, until_s=now_s)) is not None:
-        if not _complete(desk, period) and now_s < period.end_s + desk.grace_s:
+        if (
+            not is_metered(desk.engine, start_s=period.first_start_s, end_s=period.end_s)
+            and now_s < period.end_s + desk.grace_s
+        ):
             break
         prepared.append(settle_period(desk, period))
     return prepared
@@ -128,7 +139,7 @@ def settle_period(desk: SettlementDesk, period: Period) -> int:
         settled = [_settle_round(connection, snapshot, each) for each in rounds]
         transfers = [transfer for each in settled for transfer in each.result.transfers]
         transfers += _settle_congestion(connection, snapshot, settled, transfers)
-        batch = _prepared(connection, desk, period, snapshot, settled, transfers)
+        batch = _prepared(connection, desk, period, settled, transfers)
         _store(connection, desk, batch, [transfer.transfer_id for transfer in transfers])
     return batch.sequence
 
@@ -163,17 +174,6 @@ class _SettledRound:
     evidence: RoundEvidence
 
 
-def _complete(desk: SettlementDesk, period: Period) -> bool:
-    with reading(desk.engine) as connection:
-        snapshot = community_at(connection, period.first_start_s)
-        minutes = snapshot.community.market_time_unit_minutes
-        rounds = rounds_between(connection, start_s=period.first_start_s, end_s=period.end_s)
-        return all(
-            energies_at(connection, DeliveryInterval.at(each.start_s, minutes)).keys() >= snapshot.homes.keys()
-            for each in rounds
-        )
-
-
 def _settle_round(connection: Connection, snapshot: Snapshot, cleared: MarketRound) -> _SettledRound:
     interval = DeliveryInterval.at(cleared.start_s, snapshot.community.market_time_unit_minutes)
     # Tariff, contracts and limits are those in force at the interval.
@@ -188,7 +188,7 @@ def _settle_round(connection: Connection, snapshot: Snapshot, cleared: MarketRou
             clearing_price_micro_per_kwh=cleared.clearing_price_micro_per_kwh,
             reference_curtailed_wh=reference_curtailment(outcomes, seed=snapshot.community.tie_seed),
         ),
-        energies_at(connection, interval).values(),
+        [energy for point, energy in energies_at(connection, interval).items() if point in then.homes],
         point_terms(then),
         tariff=then.tariff,
         run=RUN,
@@ -243,13 +243,12 @@ def _prepared(
     connection: Connection,
     desk: SettlementDesk,
     period: Period,
-    snapshot: Snapshot,
     settled: Sequence[_SettledRound],
     transfers: Sequence[Transfer],
 ) -> PreparedBatch:
     before = last_batch(connection)
     sequence = 1 if before is None else before.sequence + 1
-    lanes = {home.owner.id: home.owner.lane for home in snapshot.homes.values() if home.owner.lane is not None}
+    lanes = {person.id: person.lane for person in participants(connection) if person.lane is not None}
     contents = BatchContents(
         transfers=transfers,
         allocations=[allocation for each in settled for allocation in each.result.allocations],

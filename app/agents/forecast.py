@@ -67,13 +67,15 @@ class History:
 def forecast(history: History, start_s: int, *, minutes: int, known_before_s: int) -> Forecast:
     """Expected net energy of the interval at `start_s`, using only slots that ended by `known_before_s`."""
     slot_s = minutes * 60
+    newest_s = (known_before_s // slot_s - 1) * slot_s
+    recent = range(newest_s - (RECENT_SLOTS - 1) * slot_s, newest_s + 1, slot_s)
     expected = history.mean_at(start_s)
     if expected is None:
-        return _standard(start_s, minutes)
-    newest_s = (known_before_s // slot_s - 1) * slot_s
+        seen_today = [seen for start in recent if (seen := history.at(start)) is not None]
+        return _like_now(seen_today[-1]) if seen_today else _standard(start_s, minutes)
     pairs = [
         (seen, mean)
-        for start in range(newest_s - (RECENT_SLOTS - 1) * slot_s, newest_s + 1, slot_s)
+        for start in recent
         if (seen := history.at(start)) is not None and (mean := history.mean_at(start)) is not None
     ]
     moved = _moved(expected, pairs)
@@ -89,6 +91,11 @@ def _moved(expected: float, pairs: list[tuple[int, float]]) -> float:
     if expected > 0 and seen > 0 and mean > 0:
         return expected * (1 + DECAY * (min(seen / mean, 3.0) - 1))
     return expected + DECAY * (seen - mean) / len(pairs)
+
+
+def _like_now(net_wh: int) -> Forecast:
+    """On a home's first day: it goes on as it was last metered."""
+    return _signed(net_wh, "own latest reading: no earlier day yet")
 
 
 def _standard(start_s: int, minutes: int) -> Forecast:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from meters.address import BusAddress
 from meters.answer import BusError
 from meters.api import ApiError, Enrolment, MeterApi
 from meters.bus import Bus
-from meters.clock import system_clock
+from meters.clock import clock_from_environment, system_clock
 from meters.credentials import (
     FILE_NAME,
     Credentials,
@@ -92,8 +93,9 @@ async def _run(config: GatewayConfig, credentials: Credentials) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with MeterApi(config.server, token=credentials.token) as api:
-        gateway = Gateway(config, clock=system_clock, api=api, credentials=credentials)
+    clock = clock_from_environment(os.environ)
+    async with MeterApi(config.server, token=credentials.token, clock=clock) as api:
+        gateway = Gateway(config, clock=clock, api=api, credentials=credentials)
         await gateway.open()
         click.echo(f"{config.name} reads {len(config.meters)} meters and delivers to {config.server}")
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from app.errors import InputError
 from meters.address import AddressError, BusAddress
 from meters.answer import BusError
 from meters.bus import Bus
-from meters.clock import system_clock
+from meters.clock import clock_from_environment, system_clock
 from meters.faults import DESCRIPTIONS, Fault
 from meters.profile import Profile, ProfileError, load_profile, load_profiles
 from meters.reader import MeterReader, ModelMissingError
@@ -181,7 +182,8 @@ def simulate(
 ) -> None:
     """Serve a meter until it is stopped. SunSpec inverters obey feed-in limits and battery set-points."""
     host, port = _listen_address(listen)
-    load = SimulatedLoad(import_wh=import_wh, export_wh=export_wh, power_w=power_w, clock=system_clock)
+    clock = clock_from_environment(os.environ)
+    load = SimulatedLoad(import_wh=import_wh, export_wh=export_wh, power_w=power_w, clock=clock)
     with refusing(ProfileError, ValueError):
         fault = None if fault_text is None else Fault.parse(fault_text)
         meter = SimulatedMeter(profile, device_id, load.values, _obeying(load), fault=fault)

@@ -98,6 +98,11 @@ def save_chain(
     return changed
 
 
+def rename_community(connection: Connection, *, name: str, network: str) -> None:
+    """Store the community's present name and network."""
+    connection.execute(update(COMMUNITY).values(name=name, network=network))
+
+
 def save_drawing(connection: Connection, drawing_json: str) -> None:
     """Keep the network's picture (grid.feeder.drawing as JSON)."""
     connection.execute(update(COMMUNITY).values(drawing_json=drawing_json))

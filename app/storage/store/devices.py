@@ -132,6 +132,11 @@ def add_device(connection: Connection, device: Device) -> None:
     connection.execute(DEVICES.insert(), asdict(device))
 
 
+def change_device(connection: Connection, device: Device) -> None:
+    """Store which gateway reads a known meter, and by which register map."""
+    connection.execute(update(DEVICES).where(DEVICES.c.id == device.id).values(**asdict(device)))
+
+
 def devices(connection: Connection, *, gateway_id: str | None = None) -> tuple[Device, ...]:
     """All meters, or those of one gateway, by id."""
     query = select(DEVICES).order_by(DEVICES.c.id)

@@ -111,9 +111,21 @@ def set_status(connection: Connection, participant_id: str, status: str) -> None
         raise InputError(f"there is no member {participant_id!r}")
 
 
+def change_participant(connection: Connection, participant: Participant) -> None:
+    """Store what a known participant is called and reached by; lane, role and passwords stay."""
+    email = None if participant.email is None else participant.email.strip().lower()
+    values = {"display_name": participant.display_name, "email": email, "vat_class": participant.vat_class}
+    connection.execute(update(PARTICIPANTS).where(PARTICIPANTS.c.id == participant.id).values(**values))
+
+
 def add_metering_point(connection: Connection, point: MeteringPoint) -> None:
     """Insert a new metering point of a known participant."""
     connection.execute(POINTS.insert(), asdict(point))
+
+
+def change_metering_point(connection: Connection, point: MeteringPoint) -> None:
+    """Store the place, rating and nameplates of a known metering point."""
+    connection.execute(update(POINTS).where(POINTS.c.id == point.id).values(**asdict(point)))
 
 
 def metering_points(connection: Connection, *, participant_id: str | None = None) -> tuple[MeteringPoint, ...]:
@@ -148,6 +160,16 @@ def add_contract(connection: Connection, contract: SupplyContract) -> None:
         .values(valid_to_s=contract.valid_from_s)
     )
     connection.execute(CONTRACTS.insert(), asdict(contract))
+
+
+def end_contract(connection: Connection, participant_id: str, *, end_s: int) -> None:
+    """From `end_s` on the participant has no contract: the market does not see the home any more."""
+    connection.execute(
+        update(CONTRACTS)
+        .where(CONTRACTS.c.participant_id == participant_id)
+        .where(or_(CONTRACTS.c.valid_to_s.is_(None), CONTRACTS.c.valid_to_s > end_s))
+        .values(valid_to_s=end_s)
+    )
 
 
 def contracts_at(connection: Connection, instant_s: int) -> dict[str, SupplyContract]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, func, select, update
 
 from app.errors import InputError
 from app.storage import tables
@@ -75,6 +75,11 @@ class SetPoint:
 def open_rounds(connection: Connection, starts_s: Iterable[int]) -> None:
     """Open the books of the given intervals; those that exist stay as they are."""
     insert_new(connection, ROUNDS, [{"start_s": start_s, "state": "open"} for start_s in starts_s])
+
+
+def last_round_start_s(connection: Connection) -> int | None:
+    """Start of the latest interval whose gate was ever opened, None before the first."""
+    return connection.execute(select(func.max(ROUNDS.c.start_s))).scalar()
 
 
 def close_round(

@@ -1,0 +1,178 @@
+"""The worker of a community: runs its rounds, settles them, and brings them onto the chain.
+
+`commonwatt worker` runs it alone beside a database and a chain served by others, `commonwatt up` beside everything
+else in one process. Rounds go on while the chain is away.
+"""
+
+import threading
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from app.agents.histories import Histories
+from app.config import Settings
+from app.errors import InputError
+from app.founding import found
+from app.jobs import Scheduler
+from app.leadership import Leadership
+from app.ledger_access import LateLedger, LedgerAccess, open_ledger, settler_key
+from app.market_round import MarketDesk
+from app.settlement_run import SettlementDesk
+from app.storage.database import open_database, reading
+from app.storage.store.community import Community, find_community
+from app.worker_state import WorkerState, tell_state
+from contracts.chain import ChainUnreachable
+from contracts.embedded import CHAIN_FILE, ChainDamagedError
+from contracts.single_writer import AlreadyInUseError
+from grid.feeder import NetworkError
+from grid.network import GridNetwork, open_network
+from meters.clock import Clock
+
+PAUSE_S = 1.0
+DATABASE_AGAIN_S = 3.0
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """`prepare` once, then `step` every second or so; `close` gives every lock free."""
+
+    def __init__(self, settings: Settings, engine: Engine, clock: Clock) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._clock = clock
+        self._leadership = Leadership(engine)
+        self._scheduler: Scheduler | None = None
+        self._said = ""
+        self.ledger = LateLedger(self._open_ledger)
+
+    def prepare(self) -> bool:
+        """Found the community or find it, and open its network; False while another worker leads or nobody founded it.
+
+        Raises InputError for a configuration that cannot be.
+        """
+        if not self._leadership.take():
+            self._say("another worker leads: standing by")
+            return False
+        if self._settings.community is not None:
+            network = network_of(self._settings.community.network)
+            for line in found(self._engine, self._settings, network, now_s=int(self._clock().timestamp())):
+                log.info(line)
+        else:
+            with reading(self._engine) as connection:
+                community = find_community(connection)
+            if community is None:
+                self._say("no community yet: name its configuration with COMMONWATT_CONFIG")
+                return False
+            network = network_of(community.network)
+        if network.safety_note:
+            log.warning(network.safety_note)
+        self._scheduler = self._new_scheduler(network)
+        return True
+
+    def step(self) -> None:
+        """Do what is due, if this worker leads. Raises what the database, and not what the chain, cannot do now."""
+        tell_state(self._settings.state, self._work())
+
+    def connect(self) -> bool:
+        """Open the ledger if its chain answers; whether it is open."""
+        try:
+            self.ledger.connect()
+        except ChainUnreachable as error:
+            self._say(f"the ledger waits for its chain, rounds go on: {error}")
+            return False
+        return True
+
+    def close(self) -> None:
+        """Stop leading and give key and chain free."""
+        self.ledger.close()
+        self._leadership.give_up()
+
+    def _work(self) -> WorkerState:
+        if self._scheduler is None and not self.prepare():
+            return WorkerState.WAITING
+        if not self._leadership.take():
+            self._say("another worker leads now: standing by")
+            self.ledger.close()
+            return WorkerState.WAITING
+        assert self._scheduler is not None
+        if self.connect():
+            self._said = ""
+        self._scheduler.tick()
+        return WorkerState.LEADING
+
+    def _say(self, line: str) -> None:
+        if line != self._said:
+            log.warning(line)
+        self._said = line
+
+    def _new_scheduler(self, network: GridNetwork) -> Scheduler:
+        community = self._community()
+        minutes = community.market_time_unit_minutes
+        return Scheduler(
+            market=MarketDesk(
+                engine=self._engine,
+                clock=self._clock,
+                network=network,
+                histories=Histories(self._engine, minutes=minutes),
+            ),
+            settlement=SettlementDesk(
+                engine=self._engine,
+                clock=self._clock,
+                ledger=self.ledger,
+                period_minutes=self._settings.settlement.period_minutes,
+                grace_s=self._settings.settlement.grace_minutes * 60,
+            ),
+            minutes=minutes,
+            on_clearing=lambda interval, clearing: log.info(
+                "round cleared",
+                interval=interval.start.isoformat(timespec="minutes"),
+                status=clearing.status,
+                traded_wh=clearing.traded_wh,
+            ),
+        )
+
+    def _community(self) -> Community:
+        with reading(self._engine) as connection:
+            community = find_community(connection)
+        assert community is not None
+        return community
+
+    def _open_ledger(self) -> LedgerAccess:
+        state = self._settings.state
+        try:
+            return open_ledger(
+                self._engine,
+                chain=self._settings.chain_url or state / CHAIN_FILE,
+                key=settler_key(self._settings.keys / "settler"),
+                clock=self._clock,
+                lock_path=state / "settler.lock",
+            )
+        except (AlreadyInUseError, ChainDamagedError) as error:
+            raise InputError(str(error)) from error
+
+
+def network_of(spec: str) -> GridNetwork:
+    """The network of a configuration. Raises InputError naming the file or element and the remedy."""
+    try:
+        return open_network(spec)
+    except NetworkError as error:
+        raise InputError(f"community.network: {error}") from error
+
+
+def database_of(settings: Settings, stopped: threading.Event) -> Engine | None:
+    """The database, as soon as its server answers; None if `stopped` before. Raises InputError for other mistakes."""
+    said = False
+    while not stopped.is_set():
+        try:
+            return open_database(settings.database_url)
+        except InputError as error:
+            is_away = isinstance(error.__cause__, OperationalError) and settings.database_url.startswith("postgres")
+            if not is_away:
+                raise
+            if not said:
+                log.warning("the database does not answer: trying again", reason=" ".join(str(error).split()))
+            said = True
+        stopped.wait(DATABASE_AGAIN_S)
+    return None
