@@ -46,7 +46,7 @@ SLOT_S = 900
 FIRST_DAY = datetime(2016, 6, 13, tzinfo=ZONE)
 NOW = datetime(2016, 6, 15, 18, 37, tzinfo=ZONE)
 TRADING_HOURS = range(9, 20)  # local; the nights would only make the tests slower
-PASSWORD = "forty-two-watts"
+PASSWORD = "forty-two-watts"  # pragma: allowlist secret (of the tests' own street)
 OPERATOR_EMAIL, MEMBER_EMAIL, OTHER_EMAIL = "operator@street.invalid", "m01@street.invalid", "m02@street.invalid"
 GATEWAY_KEY = keccak(b"gateway of the street")
 TARIFF = Tariff(version="2016")
