@@ -25,7 +25,7 @@ from meters.gateway import Gateway
 from meters.gateway_config import ConfigError, GatewayConfig
 from meters.outbox_file import OutboxError
 
-EVERYWHERE = frozenset({"0.0.0.0", "::", "127.0.0.1", "localhost"})  # noqa: S104 names of addresses, nothing is bound
+EVERYWHERE = frozenset({"0.0.0.0", "::", "127.0.0.1", "localhost"})  # noqa: S104 names only # nosec B104 names of addresses, nothing is bound
 
 log = structlog.get_logger(__name__)
 
