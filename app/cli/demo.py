@@ -24,6 +24,8 @@ from app.demo.runner import Progress as Report
 from app.demo.state import DemoPlan, DemoState
 from app.demo.summary import print_address, print_summary
 from app.errors import InputError
+from contracts.embedded import ChainDamagedError
+from contracts.single_writer import AlreadyInUseError
 from grid.feeder import NetworkError
 
 DAY_SLOTS = 96
@@ -74,13 +76,14 @@ def command(  # noqa: PLR0913 every option of the command line is one argument
         stack.enter_context(_ended_by_sigterm())
         folder = state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="commonwatt-demo-")))
         report = stack.enter_context(_progress(console, intervals + 1))
-        with refusing(NeighbourhoodError, NetworkError):
+        with refusing(NeighbourhoodError, NetworkError, AlreadyInUseError, ChainDamagedError):
             demo = Demonstration(DemoState(folder), plan, host="127.0.0.1", port=port, progress=report)
             stack.callback(demo.close)
             demo.open()
         if serve:
             click.echo(demo.web.url, err=as_json)
             sys.stdout.flush()
+            print_address(console, demo.web.url, demo.sign_ins)
         demo.live(factor)
         result = result_of(demo, started=started)
         report("done", 1, 1)
