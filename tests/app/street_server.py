@@ -35,16 +35,16 @@ def post(client: FlaskClient, form_page: str, address: str, values: dict[str, st
     return client.post(address, data=hidden | values)
 
 
-def application(day: CommunityDay) -> APIFlask:
-    """The application at the moment at which the street stands."""
+def application(day: CommunityDay, clock: StandingClock | None = None) -> APIFlask:
+    """The application at the moment at which the street stands, or by a clock that a test moves."""
     settings = Settings(environment="local", state=day.database.parent, database_url="", secret_key="street " * 8)
-    return create_app(settings, day.open(), StandingClock(day.now))
+    return create_app(settings, day.open(), clock or StandingClock(day.now))
 
 
 @contextmanager
-def serving(day: CommunityDay) -> Iterator[str]:
+def serving(day: CommunityDay, clock: StandingClock | None = None) -> Iterator[str]:
     """Serve on a free port of this machine; yields the address."""
-    server = make_server("127.0.0.1", 0, application(day), threaded=True)
+    server = make_server("127.0.0.1", 0, application(day, clock), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

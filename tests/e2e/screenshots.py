@@ -1,6 +1,6 @@
 """Pictures of the main pages for the documents.
 
-python tests/e2e/screenshots.py [ADDRESS MEMBER_EMAIL:PASSWORD OPERATOR_EMAIL:PASSWORD] [--out docs/images] [--only NAME]
+python tests/e2e/screenshots.py [ADDRESS MEMBER_EMAIL:PASSWORD OPERATOR_EMAIL:PASSWORD] [--out DIR] [--only NAME]
 
 With an address of a running community it shows that one, without it the small community of the tests.
 """

@@ -1,0 +1,186 @@
+"""Every page in a real browser: no accessibility violation, no error, nothing loaded from elsewhere, no sideways scroll."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.app.community_day import FIRST_DAY, MEMBER_EMAIL, OPERATOR_EMAIL, PASSWORD, CommunityDay
+from tests.app.street_server import serving
+from tests.e2e.screenshots import sign_in
+
+pytestmark = pytest.mark.needs("chromium")
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+NOON_S = int((FIRST_DAY + timedelta(days=1, hours=13)).timestamp())
+PAGES = {
+    "": ("/", "/sign-in", "/help", "/nowhere"),
+    MEMBER_EMAIL: (
+        "/home",
+        "/home?day=2016-06-14",
+        "/home?day=2016-01-01",
+        "/prices",
+        f"/why/{NOON_S}",
+        "/orders",
+        "/preferences",
+        "/devices",
+        "/statements",
+        "/statements/2016-06",
+        f"/follow/{NOON_S}",
+        "/more",
+        "/operator",
+        "/password",
+    ),
+    OPERATOR_EMAIL: (
+        "/operator",
+        f"/operator/network/{NOON_S}",
+        "/operator/rounds",
+        f"/operator/rounds/{NOON_S}",
+        "/operator/devices",
+        "/operator/settlement",
+        "/operator/members",
+        "/operator/more",
+    ),
+}
+LOOKS = (
+    {"viewport": {"width": 360, "height": 740}, "color_scheme": "light"},
+    {"viewport": {"width": 1280, "height": 860}, "color_scheme": "dark"},
+)
+
+
+@pytest.fixture(scope="module")
+def address(street: CommunityDay) -> Iterator[str]:
+    with serving(street) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def sessions(browser: Browser, address: str) -> dict[str, object]:
+    """Cookies of everybody who signs in, by email."""
+    states: dict[str, object] = {"": None}
+    for email in (MEMBER_EMAIL, OPERATOR_EMAIL):
+        context = browser.new_context()
+        sign_in(context.new_page(), address, f"{email}:{PASSWORD}")
+        states[email] = context.storage_state()
+        context.close()
+    return states
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds on the page as it is shown now."""
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [f"{each['id']}: {node['html'][:160]}" for each in found for node in each["nodes"]]
+
+
+def watched(context: BrowserContext, address: str, complaints: list[str]) -> Page:
+    """A page that notes errors of scripts and policy, and requests to anywhere else."""
+    page = context.new_page()
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+    page.on(
+        "console",
+        lambda message: (
+            complaints.append(f"{page.url}: {message.text}")
+            if message.type == "error" and "status of 40" not in message.text
+            else None
+        ),
+    )
+    page.on("request", lambda request: None if request.url.startswith(address) else complaints.append(request.url))
+    return page
+
+
+@pytest.mark.parametrize("email", PAGES)
+@pytest.mark.parametrize("look", LOOKS, ids=["phone-light", "desktop-dark"])
+def test_every_page_is_accessible_quiet_and_as_wide_as_its_window(
+    browser: Browser, address: str, sessions: dict[str, object], email: str, look: dict[str, object]
+) -> None:
+    complaints: list[str] = []
+    context = browser.new_context(**look, storage_state=sessions[email], reduced_motion="reduce")
+    page = watched(context, address, complaints)
+    for path in PAGES[email]:
+        page.goto(address + path)
+        complaints += [f"{path} {violation}" for violation in violations(page)]
+        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+            complaints.append(f"{path} scrolls sideways")
+    context.close()
+    assert complaints == []
+
+
+def test_open_tables_and_errors_of_forms_are_accessible_too(
+    browser: Browser, address: str, sessions: dict[str, object]
+) -> None:
+    context = browser.new_context(**LOOKS[0], storage_state=sessions[MEMBER_EMAIL])
+    page = context.new_page()
+    page.goto(f"{address}/home")
+    for summary in page.get_by_text("Show as table").all():
+        summary.click()
+    assert violations(page) == []
+    page.goto(f"{address}/orders")
+    page.fill("#energy", "much")
+    page.get_by_role("button", name="Place order").click()
+    assert page.get_by_role("alert").inner_text() == "Type an energy in kWh, for example 1.5."
+    assert violations(page) == []
+    context.close()
+
+
+def test_a_page_with_a_planted_fault_is_found(browser: Browser, address: str) -> None:
+    context = browser.new_context(**LOOKS[0])
+    page = context.new_page()
+    page.goto(address)
+    faults = '<img src="/assets/img/mark.svg"><a href="#x"></a>'
+    page.evaluate("faults => { document.querySelector('.hero').innerHTML += faults }", faults)
+    assert {line.partition(":")[0] for line in violations(page)} >= {"image-alt", "link-name"}
+    context.close()
+
+
+def test_the_keyboard_reaches_the_content_first_and_reads_the_chart(
+    browser: Browser, address: str, sessions: dict[str, object]
+) -> None:
+    context = browser.new_context(**LOOKS[1], storage_state=sessions[MEMBER_EMAIL])
+    page = context.new_page()
+    page.goto(f"{address}/home?day=2016-06-14")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    page.locator("[data-readout]").first.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    readout = page.locator(".readout").first.inner_text()
+    assert readout.startswith("00:30–00:45 · From neighbours 0.000 · From supplier")
+    assert "reading" in str(page.locator("[data-readout]").first.get_attribute("class"))
+    assert float(str(page.locator(".crosshair").first.get_attribute("x1"))) > 0
+    context.close()
+
+
+def test_the_theme_follows_the_system_until_it_is_chosen(
+    browser: Browser, address: str, sessions: dict[str, object]
+) -> None:
+    context = browser.new_context(**LOOKS[1], storage_state=sessions[MEMBER_EMAIL])
+    page = context.new_page()
+    background = "getComputedStyle(document.body).backgroundColor"
+    page.goto(f"{address}/home")
+    dark = page.evaluate(background)
+    page.get_by_role("button", name="Switch between light and dark").click()
+    light = page.evaluate(background)
+    assert light != dark
+    page.goto(f"{address}/prices")
+    assert page.evaluate(background) == light
+    assert violations(page) == []
+    context.close()
+
+
+def test_without_scripts_the_theme_and_every_form_still_work(
+    browser: Browser, address: str, sessions: dict[str, object]
+) -> None:
+    context = browser.new_context(**LOOKS[0], storage_state=sessions[MEMBER_EMAIL], java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}/prices")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    assert page.url == f"{address}/prices"
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    page.get_by_role("link", name="More").locator("visible=true").click()
+    page.get_by_role("main").get_by_role("link", name="Preferences").click()
+    assert page.locator("#buy_at_most").input_value() == "16.00"
+    context.close()
