@@ -5,7 +5,7 @@ import sys
 
 import structlog
 
-QUIET = ("httpx", "httpcore", "pymodbus", "waitress.queue", "alembic")
+QUIET = ("httpx", "httpcore", "pymodbus", "waitress.queue", "alembic", "pandapower")
 
 
 def log_to_stderr() -> None:

@@ -69,14 +69,14 @@ async def _read(
 ) -> None:
     minutes = gateway.config.interval_minutes
     await gateway.poll()
+    # What passed while the gateway was down is known by now.
+    boundary_read.set()
     while True:
-        now = clock()
-        boundary = DeliveryInterval.containing(now, minutes).end
-        next_poll = now + timedelta(seconds=gateway.config.poll_s)
-        if next_poll < boundary:
+        # Settled before polling: a poll that ends behind the boundary must not make it forgotten.
+        boundary = DeliveryInterval.containing(clock(), minutes).end
+        while (next_poll := clock() + timedelta(seconds=gateway.config.poll_s)) < boundary:
             await _until(next_poll, clock)
             await gateway.poll()
-            continue
         await _until(boundary + timedelta(seconds=AFTER_BOUNDARY_S), clock)
         interval_began.set()
         # After a pause of the machine several boundaries may have passed: one read interpolates them all.
