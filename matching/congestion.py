@@ -26,9 +26,10 @@ ROUNDS_MAX = 30
 NEW_ROWS_A_ROUND = 8
 CUTS_FROM_ROUND = 4
 INFEASIBLE_ROUNDS_MAX = 3
-MARGIN = 1e-6  # of a limit: what the last linearisation may be wrong by
+MARGIN = 2e-7  # of a limit: what the last linearisation may be wrong by
 STRICT_UNTIL_ROUND = 12  # until then a limit is not passed even within the tolerance of the power flow
 NOISE = 1e-9  # of a limit
+LOSS_CORRECTIONS_MAX = 8
 WIDER_MARGIN_FROM_ROUND = 10
 DOUBLINGS_OF_MARGIN_MAX = 8
 GAIN_RELATIVE_MAX = 1e-6  # of the welfare: what another round may still gain for the loop to stop
@@ -42,7 +43,8 @@ class BoundResult:
     """A result that keeps the limits, and everything needed to price and to prove it.
 
     owners [n_row] name the limit of each row of the problem; room [n_row] is the full one, without the margin
-    point  the state of the network by the fast power flow; rounds counts the optimisations
+    loss_wh  losses the market buys; they may differ a little from those of the problem
+    point    the state of the network by the fast power flow
     """
 
     outcome: WholeOutcome
@@ -50,6 +52,7 @@ class BoundResult:
     solution: WelfareSolution
     owners: tuple[Violation, ...]
     room: FloatArray
+    loss_wh: int
     point: OperatingPoint
     welfare: int
 
@@ -110,13 +113,12 @@ def _activate(search: _Search) -> None:
 
 def _is_settled(market: BoundMarket, search: _Search, current: BoundResult, limit_rows: tuple[LimitRow, ...]) -> bool:
     """Keep a result that passes no limit; done when its binding limits are used up or nothing more is gained."""
-    loss_is_right = (
-        market.terms.rules.losses == "grid" or abs(market.feeder.loss_wh(search.point) - current.problem.loss_wh) <= 1
-    )
     passed = search.rounds <= STRICT_UNTIL_ROUND and any(
         row.value > row.limit + NOISE * abs(row.limit) for row in limit_rows
     )
-    if search.point.violations or passed or current.problem.elastic or not loss_is_right:
+    if search.point.violations or passed or current.problem.elastic:
+        return False
+    if not _loss_is_right(market, search.point, current.loss_wh):
         return False
     previous, tolerance_nano = search.best, GAIN_RELATIVE_MAX * max(1.0, abs(current.welfare))
     if previous is None or current.welfare > previous.welfare:
@@ -142,9 +144,15 @@ def _clear_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRo
         if optimum is None:
             return None
         problem, solution = optimum
-        outcome = _whole(market, search, problem, solution, owners)
-    with market.stopwatch.measuring("power_flow"):
-        point = market.feeder.solve_towards(market.feeder.injection_w(outcome.accepted_wh, outcome.curtailed_wh))
+        outcome, loss_wh = _whole(market, search, optimum, owners, problem.loss_wh), problem.loss_wh
+    point = _state(market, outcome)
+    for _ in range(LOSS_CORRECTIONS_MAX):
+        if point is None or _loss_is_right(market, point, loss_wh):
+            break
+        # Another optimum could be another corner with other losses: this one is kept and only its balance moved.
+        loss_wh = market.feeder.loss_wh(point)
+        outcome = _whole(market, search, optimum, owners, loss_wh)
+        point = _state(market, outcome)
     if point is None:
         return None
     _remember_what_sharing_passed(search, point, owners, solution.shadow_price > 0.0)
@@ -155,9 +163,20 @@ def _clear_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRo
         solution=solution,
         owners=owners,
         room=rows.room,
+        loss_wh=loss_wh,
         point=point,
         welfare=welfare_of(market, outcome),
     )
+
+
+def _state(market: BoundMarket, outcome: WholeOutcome) -> OperatingPoint | None:
+    with market.stopwatch.measuring("power_flow"):
+        return market.feeder.solve_towards(market.feeder.injection_w(outcome.accepted_wh, outcome.curtailed_wh))
+
+
+def _loss_is_right(market: BoundMarket, point: OperatingPoint, loss_wh: int) -> bool:
+    """Whether what is bought for losses is what is lost, to one Wh; no matter where the grid operator pays."""
+    return market.terms.rules.losses == "grid" or abs(market.feeder.loss_wh(point) - loss_wh) <= 1
 
 
 def _optimum(
@@ -232,10 +251,11 @@ def _problem(
 def _whole(
     market: BoundMarket,
     search: _Search,
-    problem: WelfareProblem,
-    solution: WelfareSolution,
+    optimum: tuple[WelfareProblem, WelfareSolution],
     owners: tuple[Violation, ...],
+    loss_wh: int,
 ) -> WholeOutcome:
+    problem, solution = optimum
     respected: BoolArray = np.array([_key(owner) in search.respected for owner in owners], dtype=np.bool_)
     return disaggregate(
         quantity_wh=market.terms.book.quantity_wh,
@@ -243,6 +263,7 @@ def _whole(
         solution=solution,
         duals=DualPrices.of_solver(solution),
         respected=respected,
+        loss_wh=loss_wh,
         tie_keys=market.terms.tie_keys,
     )
 

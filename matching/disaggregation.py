@@ -2,7 +2,7 @@
 
 Cells whose orders are equally good and equally effective are pooled first, so that orders on the same price share pro
 rata wherever the network does not tell them apart. Totals are rounded to the side that is safe for the binding
-rows and balanced by single Wh where that costs least. What is curtailed of a group is shared over what it left
+rows and balanced where that costs least. What is curtailed of a group is shared over what it left
 uncleared.
 """
 
@@ -50,14 +50,18 @@ def disaggregate(
     solution: WelfareSolution,
     duals: DualPrices,
     respected: BoolArray,
+    loss_wh: int,
     tie_keys: TieKeys,
 ) -> WholeOutcome:
-    """Whole Wh of an optimum. `respected` [n_row] are rows that must tell cells apart although they have no price."""
+    """Whole Wh of an optimum, balanced for these losses.
+
+    `respected` [n_row] are rows that must tell cells apart although they have no price.
+    """
     cells = problem.cells
     curtailed = _curtailment(cells, solution)
     caps = _caps(cells, solution.accepted_wh, curtailed)
     pools = _pools(problem, solution, duals, caps, respected)
-    totals, supplied = _balanced(pools, problem, solution, duals)
+    totals, supplied = _balanced(pools, problem, solution, duals, loss_wh)
     accepted = _share_pools(cells, pools, totals, caps, quantity_wh, tie_keys)
     return WholeOutcome(
         accepted_wh=accepted,
@@ -126,9 +130,9 @@ def _pools(
 
 
 def _balanced(
-    pools: _Pools, problem: WelfareProblem, solution: WelfareSolution, duals: DualPrices
+    pools: _Pools, problem: WelfareProblem, solution: WelfareSolution, duals: DualPrices, loss_wh: int
 ) -> tuple[IntArray, tuple[int, int]]:
-    """Totals of the pools and the supplier's volumes, moved by single Wh until energy in equals energy out."""
+    """Totals of the pools and the supplier's volumes, moved where it harms least until energy in equals out."""
     supplier, price = problem.supplier, duals.price_micro_per_kwh
     # The supplier joins as two more pools of unlimited size, for as far as it bids at all.
     sells, buys = supplier.sells_at_micro_per_kwh, supplier.buys_at_micro_per_kwh
@@ -140,15 +144,16 @@ def _balanced(
     surplus = np.append(pools.surplus, [price - (sells or 0), (buys or 0) - price])
     side = np.append(np.where(pools.is_sell, 1, -1), [1, -1])
     moves_rows = np.append(pools.moves_rows, [False, False])
-    imbalance = int((side * total).sum()) - problem.loss_wh
+    imbalance = int((side * total).sum()) - loss_wh
     while imbalance:
-        step = -side * (1 if imbalance > 0 else -1)  # +1 accepts one Wh more, -1 one less
-        possible = np.where(step > 0, (total < capacity) & (surplus >= -NOISE_MICRO_PER_KWH), total > 0)
-        harm = np.where(possible, np.maximum(-step * surplus, 0.0), np.inf)
+        step = -side * (1 if imbalance > 0 else -1)  # +1 accepts more, -1 accepts less
+        room = np.where(step > 0, np.where(surplus >= -NOISE_MICRO_PER_KWH, capacity - total, 0), total)
+        harm = np.where(room > 0, np.maximum(-step * surplus, 0.0), np.inf)
         best = int(np.lexsort((moves_rows, np.round(harm / NOISE_MICRO_PER_KWH)))[0])
-        assert possible[best], "nothing is left to balance the market with"
-        total[best] += step[best]
-        imbalance += int(side[best] * step[best])
+        assert room[best] > 0, "nothing is left to balance the market with"
+        moved = min(abs(imbalance), int(room[best]))
+        total[best] += moved * int(step[best])
+        imbalance += moved * int(side[best] * step[best])
     return total[:-2], (int(total[-2]), int(total[-1]))
 
 

@@ -54,7 +54,7 @@ class Decision:
         return cls(
             outcome=bound.outcome,
             tradable_wh=tradable_wh,
-            loss_wh=bound.problem.loss_wh,
+            loss_wh=bound.loss_wh,
             bound=bound,
             optimised=True,
             rounds=rounds,

@@ -71,6 +71,7 @@ def _curtail(market: BoundMarket, point: OperatingPoint, limits: tuple[Violation
             solution=solution,
             duals=DualPrices.of_solver(solution),
             respected=np.zeros(len(limits), dtype=np.bool_),
+            loss_wh=0,
             tie_keys=market.terms.tie_keys,
         ).curtailed_wh
 

@@ -182,6 +182,7 @@ def test_the_optimisation_gives_the_same_result_to_the_wh_and_tick(
         solution=solution,
         duals=DualPrices.of_solver(solution),
         respected=np.zeros(0, dtype=np.bool_),
+        loss_wh=0,
         tie_keys=tie_keys,
     )
     assert whole.accepted_wh.tolist() == merged.accepted_wh.tolist()
