@@ -35,8 +35,8 @@ NAMED_DAYS = {"sunny": SUNNY_DAY, "dark": DARK_DAY}
 
 
 @click.command(
-    epilog="Examples: commonwatt demo    commonwatt demo --date dark --no-serve    "
-    "commonwatt demo --households 30 --intervals 8 --no-serve --json"
+    epilog="\b\nExamples:\n  commonwatt demo\n  commonwatt demo --date dark --no-serve\n"
+    "  commonwatt demo --households 30 --intervals 8 --no-serve --json"
 )
 @click.option("--network", default=DEFAULT_NETWORK, show_default=True, metavar="simbench:CODE", help="Whose homes.")
 @click.option("--households", type=int, help="How many of the network's homes; all of them by default.")

@@ -1,7 +1,9 @@
 """Recompute a statement from device signature to cents."""
 
 import json
+import re
 import sqlite3
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from contracts.verify import Rpc, verify_statement
 
 CHAIN_FILES = (CHAIN_FILE, "chain", f"chain/{CHAIN_FILE}")
 SHOWN_LINES_MAX = 20
+REPEATED = re.compile(r"(?P<group>batches\[\d+\]\.intervals|totals|bill)\b")
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
@@ -97,6 +100,20 @@ def _line(proof: LineProof) -> dict[str, object]:
     return {"line": proof.line, "holds": proof.holds, "detail": proof.detail}
 
 
+def _condensed(proofs: tuple[LineProof, ...]) -> list[str]:
+    """What was proved, in a few lines: a month has thousands of intervals and each is proved in the same way."""
+    told: Counter[tuple[str, str]] = Counter()
+    for proof in proofs:
+        repeated = REPEATED.match(proof.line)
+        if repeated is None:
+            told[proof.line, proof.detail] += 1
+        elif repeated["group"] in ("totals", "bill"):
+            told[repeated["group"], "follow from the intervals"] += 1
+        else:
+            told[repeated["group"], proof.detail] += 1
+    return [f"{line}: {detail}" + (f" ({count} lines)" if count > 1 else "") for (line, detail), count in told.items()]
+
+
 def _tell(proofs: tuple[LineProof, ...], broken: list[LineProof], *, has_checkpoint: bool) -> None:
     for proof in broken[:SHOWN_LINES_MAX]:
         click.echo(f"does not hold: {proof.line}: {proof.detail}", err=True)
@@ -104,8 +121,8 @@ def _tell(proofs: tuple[LineProof, ...], broken: list[LineProof], *, has_checkpo
         click.echo(f"... and {len(broken) - SHOWN_LINES_MAX} more lines", err=True)
     if broken:
         return
-    for proof in proofs:
-        click.echo(f"{proof.line}: {proof.detail}")
+    for told in _condensed(proofs):
+        click.echo(told)
     click.echo(f"All {len(proofs)} lines hold.")
     if not has_checkpoint:
         click.echo(

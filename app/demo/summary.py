@@ -30,7 +30,8 @@ def print_address(console: Console, url: str, sign_ins: dict[str, SignIn]) -> No
 def _homes(result: DemoResult) -> Table:
     table = Table(
         title=f"{result.date}: a day for {result.households} homes, full bills in EUR",
-        caption="costs +, income -; the same meters and network without a market beside it",
+        caption="costs +, income -; supplier only: the same home on the same network without a market;\n"
+        "better by also counts what is left in a battery at the end",
         box=box.SIMPLE_HEAD,
     )
     for name in ("home", "with the market", "supplier only", "better by", "from neighbours", "to neighbours"):
@@ -112,7 +113,7 @@ def _time(result: DemoResult) -> Text:
 
 
 def _money(nano: int) -> str:
-    return f"{nano / NANO:,.2f}"
+    return f"{nano / NANO:z,.2f}"
 
 
 def _energy(energy_wh: int) -> str:
