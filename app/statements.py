@@ -5,19 +5,19 @@ The page, the PDF and the CSV of a statement all show the cents of the same `Bil
 
 import csv
 import io
-from collections.abc import Iterable
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, select
 
 from app.errors import InputError
-from app.local_time import LocalMonth
+from app.local_time import LocalMonth, month_of
 from app.member_costs import supplied_energy, tariff_schedule
 from app.storage.store.community import Community, the_community
 from app.storage.store.members import Participant, metering_points, participant
 from app.storage.store.orders import ROUNDS
 from app.storage.store.readings import ENERGY
-from app.storage.store.settlement import ALLOCATIONS, TRANSFERS, allocations_between, transfers_between
+from app.storage.store.settlement import ALLOCATIONS, allocations_between, transfers_between
 from contracts.bills import Bill, BillItem, community_bill
 from contracts.comparison import Gains, full_bill, gains, supplier_only_bill
 from contracts.settlement import Allocation
@@ -115,27 +115,19 @@ def statement_of(connection: Connection, participant_id: str, month: LocalMonth,
     )
 
 
-def months_with_data(
-    connection: Connection, participant_id: str, *, candidates: Iterable[LocalMonth]
-) -> list[LocalMonth]:
-    """Those of `candidates` in which the member has a settled interval or a transfer, in their order."""
+def months_with_data(connection: Connection, participant_id: str, *, zone: ZoneInfo, now_s: int) -> list[LocalMonth]:
+    """The months from a member's first settled interval to the present, newest first; none before the first."""
     points = [point.id for point in metering_points(connection, participant_id=participant_id)]
-    account = member_account(participant_id)
-    found = []
-    for month in candidates:
-        inside = ALLOCATIONS.c.start_s.between(month.start_s, month.end_s - 1)
-        settled = select(ALLOCATIONS.c.start_s).where(ALLOCATIONS.c.metering_point_id.in_(points), inside).limit(1)
-        posted = (
-            select(TRANSFERS.c.start_s)
-            .where(
-                TRANSFERS.c.start_s.between(month.start_s, month.end_s - 1),
-                or_(TRANSFERS.c.debit == account, TRANSFERS.c.credit == account),
-            )
-            .limit(1)
-        )
-        if connection.execute(settled).first() or connection.execute(posted).first():
-            found.append(month)
-    return found
+    first_s = connection.execute(
+        select(func.min(ALLOCATIONS.c.start_s)).where(ALLOCATIONS.c.metering_point_id.in_(points))
+    ).scalar()
+    months: list[LocalMonth] = []
+    if first_s is not None:
+        month = month_of(now_s - 1, zone)
+        while month.end_s > first_s:
+            months.append(month)
+            month = month.previous()
+    return months
 
 
 def statement_csv(statement: Statement) -> str:

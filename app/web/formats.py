@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale, negotiate_locale
-from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_currency, format_decimal, format_percent
+from babel.dates import format_date, format_datetime
+from babel.numbers import NumberPattern, format_currency, format_percent, parse_pattern
 
 # Regions whose numbers read naturally in the language of the pages.
 LOCALES = ("en_IE", "en_GB", "en_US", "en_AU", "en_CA", "en_NZ", "en_IN", "en_ZA")
@@ -55,7 +56,7 @@ class Formats:
 
     def cents(self, cents: int) -> str:
         """An amount of whole cents, with its currency."""
-        text = format_currency(Decimal(abs(cents)) / 100, self.currency, locale=self.locale)
+        text = format_currency(Decimal(abs(cents)) / 100, self.currency, locale=_locale(self.locale))
         return f"{MINUS}{text}" if cents < 0 else text
 
     def signed_money(self, amount_nano: int) -> str:
@@ -117,7 +118,7 @@ class Formats:
     def share(self, value: float, decimals: int = 0) -> str:
         """A fraction of one as a percentage."""
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "") + "%"
-        return str(format_percent(value, format=pattern, locale=self.locale))
+        return str(format_percent(value, format=pattern, locale=_locale(self.locale)))
 
     def local(self, instant_s: int) -> datetime:
         """An instant in the community's timezone."""
@@ -125,7 +126,7 @@ class Formats:
 
     def time(self, instant_s: int) -> str:
         """Local time of day, 24 hours: 18:15."""
-        return format_time(self.local(instant_s), "HH:mm", locale=self.locale)
+        return f"{self.local(instant_s):%H:%M}"
 
     def time_span(self, start_s: int, minutes: int) -> str:
         """A delivery interval in local time: 18:15–18:30."""
@@ -133,26 +134,32 @@ class Formats:
 
     def moment(self, instant_s: int) -> str:
         """Local date and time: 7 Jun 2016, 18:15."""
-        return format_datetime(self.local(instant_s), "d MMM y, HH:mm", tzinfo=self.zone, locale=self.locale)
+        return format_datetime(self.local(instant_s), "d MMM y, HH:mm", tzinfo=self.zone, locale=_locale(self.locale))
 
     def day(self, value: date) -> str:
         """A date with its weekday, short: Tue, 7 June 2016."""
-        return format_date(value, "EEE, d MMMM y", locale=self.locale)
+        return format_date(value, "EEE, d MMMM y", locale=_locale(self.locale))
 
     def short_day(self, value: date) -> str:
         """A date without the year: Tue 7 Jun."""
-        return format_date(value, "EEE d MMM", locale=self.locale)
+        return format_date(value, "EEE d MMM", locale=_locale(self.locale))
 
     def month(self, value: date) -> str:
         """Month and year: June 2016."""
-        return format_date(value, "LLLL y", locale=self.locale)
-
-    def language_name(self) -> str:
-        """The locale's own name, for the page of preferences."""
-        return str(Locale.parse(self.locale).get_display_name(self.locale))
+        return format_date(value, "LLLL y", locale=_locale(self.locale))
 
     def _number(self, value: Decimal, decimals: int) -> str:
         exact = value.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
-        pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
-        text = str(format_decimal(abs(exact), format=pattern, locale=self.locale))
+        text = str(_pattern(decimals).apply(abs(exact), _locale(self.locale)))
         return f"{MINUS}{text}" if exact < 0 else text
+
+
+# A page has hundreds of figures: locale and patterns are parsed once.
+@cache
+def _locale(name: str) -> Locale:
+    return Locale.parse(name)
+
+
+@cache
+def _pattern(decimals: int) -> NumberPattern:
+    return parse_pattern("#,##0" + ("." + "0" * decimals if decimals else ""))

@@ -1,19 +1,20 @@
 """Pages for everybody: start, help, and the choice of light or dark."""
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app.access import Access, declare
 from app.auth_pages import local_path
 from app.storage.database import reading
-from app.web.context import engine, page
-from app.web.read_models.community import public_totals
+from app.web.context import Page, engine, page
+from app.web.read_models.community import PublicTotals, public_totals
 
 public = Blueprint("public", __name__)
 declare(public, Access.PUBLIC)
 
 TOTALS_DAYS = 7
+TOTALS_KEPT = "commonwatt.public_totals"
 GATE_MINUTES = 15
 THEMES = ("light", "dark")
 A_YEAR_S = 31_536_000
@@ -26,12 +27,21 @@ def start() -> str | Response:
         home = "operator.dashboard" if current_user.role == "operator" else "household.home"
         return redirect(url_for(home))
     present = page()
-    totals = None
-    if present.community is not None:
-        with reading(engine()) as connection:
-            first = present.today.shifted(1 - TOTALS_DAYS)
-            totals = public_totals(connection, start_s=first.start_s, end_s=present.today.end_s)
+    totals = None if present.community is None else _totals(present)
     return render_template("public/start.html", totals=totals, totals_days=TOTALS_DAYS)
+
+
+def _totals(present: Page) -> PublicTotals | None:
+    """The totals of the last days, added up once a minute at most, because anybody may ask."""
+    minute = present.now_s // 60
+    kept: tuple[int, PublicTotals | None] | None = current_app.extensions.get(TOTALS_KEPT)
+    if kept is not None and kept[0] == minute:
+        return kept[1]
+    first = present.today.shifted(1 - TOTALS_DAYS)
+    with reading(engine()) as connection:
+        totals = public_totals(connection, start_s=first.start_s, end_s=present.today.end_s)
+    current_app.extensions[TOTALS_KEPT] = (minute, totals)
+    return totals
 
 
 @public.get("/help")

@@ -6,7 +6,7 @@ from flask import Response, abort, render_template, url_for
 from werkzeug.exceptions import NotFound
 
 from app.errors import InputError
-from app.local_time import LocalMonth, month_of
+from app.local_time import LocalMonth
 from app.statement_pdf import statement_pdf
 from app.statement_proof import proof_document
 from app.statements import ITEM_TEXT, Statement, months_with_data, statement_csv, statement_of
@@ -14,18 +14,12 @@ from app.storage.database import reading
 from app.web.context import YEARS, engine, page
 from app.web.views.household_access import household, participant_id
 
-MONTHS_LISTED = 24
-
 
 @household.get("/statements")
 def statements() -> str:
-    """The months of the last two years in which something happened, newest first."""
-    month = month_of(page().now_s, page().zone)
-    candidates = [month]
-    while len(candidates) < MONTHS_LISTED:
-        candidates.append(candidates[-1].previous())
+    """The months from the first settled interval on, newest first."""
     with reading(engine()) as connection:
-        months = months_with_data(connection, participant_id(), candidates=candidates)
+        months = months_with_data(connection, participant_id(), zone=page().zone, now_s=page().now_s)
     return render_template("household/statements.html", months=months)
 
 
