@@ -15,7 +15,7 @@ from app.jobs import run_for_ever
 from app.local_gateways import LocalGateways, enrol_local
 from app.meter_places import LOCAL_GATEWAY, local_gateway_config
 from app.platform import RpcDispatcher
-from app.serving import WebServer, listen, tell_own_time
+from app.serving import WebServer, listen
 from app.worker import PAUSE_S, Worker, database_of
 from contracts.rpc import read_only_dispatch
 from meters.api import MeterApi
@@ -86,7 +86,6 @@ class CommunityProcess:
 
     def _serve(self) -> None:
         app = create_app(self._settings, self._engine, self._clock, chain_rpc=self._chain_rpc())
-        tell_own_time(app, self._clock)
         self._web = WebServer(app, self._listener)
         self._web.start()
         self._closing.callback(self._web.close)

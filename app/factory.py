@@ -21,9 +21,10 @@ from app.openapi import complete_spec
 from app.platform import EXTENSION, Platform, RpcDispatcher, platform
 from app.problems import ProblemError, problem_response
 from app.security_headers import add_security_headers
+from app.serving import tell_own_time
 from app.sessions import set_up_sessions
 from app.storage.database import open_database, reading
-from meters.clock import Clock, clock_from_environment
+from meters.clock import Clock, clock_from_environment, system_clock
 
 __all__ = ["Platform", "create_app", "from_environment"]
 
@@ -57,6 +58,8 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, chain_rpc: R
         vars(app)["wsgi_app"] = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)
     set_up_sessions(app, settings.web)
     add_security_headers(app, is_encrypted=settings.web.is_encrypted)
+    if clock is not system_clock:
+        tell_own_time(app, clock)
     app.before_request(enforce_access)
     csrf.init_app(app)
     limiter.init_app(app)

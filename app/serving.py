@@ -19,8 +19,9 @@ class WebServer:
 
     def __init__(self, app: Flask, listener: socket.socket) -> None:
         self.port = int(listener.getsockname()[1])
+        # Which proxies to believe the application decides, by `trusted_proxies`.
         self._server = create_server(
-            app, sockets=[listener], threads=THREADS, ident=None, clear_untrusted_proxy_headers=True
+            app, sockets=[listener], threads=THREADS, ident=None, clear_untrusted_proxy_headers=False
         )
         self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
 
@@ -50,7 +51,10 @@ def listen(host: str, port: int | None) -> socket.socket:
 
 
 def tell_own_time(app: Flask, clock: Clock) -> None:
-    """Answer with the community's clock in the Date header: gateways compare theirs with it."""
+    """Answer with a simulated clock in the Date header: gateways compare theirs with it.
+
+    Some servers add the machine's date in front of it: the last one counts.
+    """
 
     @app.after_request
     def date(response: Response) -> Response:

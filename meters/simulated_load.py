@@ -2,23 +2,27 @@
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 
 from meters.clock import Clock
 from meters.decoding import Number
 
 
 class SimulatedLoad:
-    """Registers that follow a constant power from the moment it is made.
+    """Registers that follow a constant power from the moment it is made, or from an earlier one.
 
     power_w  + imports, - exports; a feed-in limit holds back what is exported, a battery's power is added
+    since    when the registers were what they are given as; the same instant shows the same counters after a restart
     """
 
-    def __init__(self, *, import_wh: float, export_wh: float, power_w: float, clock: Clock) -> None:
+    def __init__(
+        self, *, import_wh: float, export_wh: float, power_w: float, clock: Clock, since: datetime | None = None
+    ) -> None:
         self._import_wh = import_wh
         self._export_wh = export_wh
         self._power_w = power_w
         self._clock = clock
-        self._since = clock()
+        self._since = clock() if since is None else since
         self._limit_w = math.nan
         self._battery_w = math.nan
 

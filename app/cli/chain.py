@@ -1,6 +1,7 @@
 """Serve and inspect the settlement chain."""
 
 import json
+import os
 import signal
 import threading
 from pathlib import Path
@@ -13,7 +14,7 @@ from contracts.chain import ChainUnreachable, connect
 from contracts.embedded import CHAIN_FILE, ChainDamagedError, EmbeddedChain
 from contracts.rpc_server import RpcServer
 from contracts.single_writer import AlreadyInUseError
-from meters.clock import system_clock
+from meters.clock import clock_from_environment
 
 
 @click.group()
@@ -30,7 +31,7 @@ def _open(state: Path, *, chain_id: int | None = None, create: bool) -> Embedded
         raise InputError(f"{path} does not exist: give the directory that holds the chain")
     try:
         state.mkdir(parents=True, exist_ok=True)
-        return EmbeddedChain(path, clock=system_clock, chain_id=chain_id)
+        return EmbeddedChain(path, clock=clock_from_environment(os.environ), chain_id=chain_id)
     except (AlreadyInUseError, ChainDamagedError, OSError) as error:
         raise InputError(str(error)) from error
 

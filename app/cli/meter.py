@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import click
@@ -168,6 +169,11 @@ _FAULTS = "; ".join(f"{kind}: {what}" for kind, what in DESCRIPTIONS.items())
 @click.option("--import-wh", default=0.0, help="Import register at the start, Wh.")
 @click.option("--export-wh", default=0.0, help="Export register at the start, Wh.")
 @click.option("--power-w", default=0.0, help="Power, W: + imports, - exports; the registers follow it.")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
+    help="When (UTC) the registers were so; by default now. With it they go on through a restart.",
+)
 @click.option("--fault", "fault_text", default=None, metavar="KIND", help=f"Misbehave. {_FAULTS}.")
 @click.option("--framing", type=click.Choice(["tcp", "rtu"]), default="tcp", help="rtu: as behind a serial converter.")
 def simulate(
@@ -177,13 +183,17 @@ def simulate(
     import_wh: float,
     export_wh: float,
     power_w: float,
+    since: datetime | None,
     fault_text: str | None,
     framing: str,
 ) -> None:
     """Serve a meter until it is stopped. SunSpec inverters obey feed-in limits and battery set-points."""
     host, port = _listen_address(listen)
     clock = clock_from_environment(os.environ)
-    load = SimulatedLoad(import_wh=import_wh, export_wh=export_wh, power_w=power_w, clock=clock)
+    begun = None if since is None else since.replace(tzinfo=UTC)
+    if begun is not None and begun > clock():
+        raise InputError(f"--since {begun:%Y-%m-%d %H:%M:%S} UTC lies in the future")
+    load = SimulatedLoad(import_wh=import_wh, export_wh=export_wh, power_w=power_w, clock=clock, since=begun)
     with refusing(ProfileError, ValueError):
         fault = None if fault_text is None else Fault.parse(fault_text)
         meter = SimulatedMeter(profile, device_id, load.values, _obeying(load), fault=fault)

@@ -27,7 +27,7 @@ from app.jobs import Scheduler
 from app.ledger_access import LedgerAccess, open_ledger, settler_key
 from app.local_gateways import LocalGateways
 from app.market_round import MarketDesk
-from app.serving import WebServer, listen, tell_own_time
+from app.serving import WebServer, listen
 from app.settlement_run import SettlementDesk, anchor_batches, settle_due_periods
 from app.storage.database import open_database
 from contracts.evidence import SALT_BYTES
@@ -192,7 +192,6 @@ class Demonstration:
             self.clock,
             chain_rpc=lambda request: read_only_dispatch(embedded, request),
         )
-        tell_own_time(app, self.clock)
         self.web = WebServer(app, self.listener)
         self.web.start()
         self._closing.callback(self.web.close)

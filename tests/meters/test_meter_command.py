@@ -76,6 +76,19 @@ def test_the_registers_follow_the_power():
     assert second["energy_import_wh"] == 0
 
 
+def test_registers_that_began_at_an_instant_go_on_through_a_restart():
+    begun = (datetime.now(UTC) - timedelta(hours=10)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    options = ("--profile", "schneider_iem3155", "--import-wh", "5000", "--power-w", "3600", "--since", begun)
+    shown = []
+    for _ in range(2):
+        with simulating(*options) as address:
+            shown.append(
+                json.loads(meter("read", "--profile", "schneider_iem3155", "--json", address).stdout)["values"]
+            )
+    assert 0 <= shown[0]["energy_import_wh"] - 41_000 < 60
+    assert 0 <= shown[1]["energy_import_wh"] - shown[0]["energy_import_wh"] < 60
+
+
 def test_people_get_a_table():
     with simulating("--profile", "eastron_sdm630", "--import-wh", "1234567", "--power-w", "500") as address:
         result = meter("read", "--profile", "eastron_sdm630", address)
@@ -135,6 +148,7 @@ def test_a_slow_or_stuttering_meter_is_read_all_the_same(fault):
         (["simulate", "--profile", "abb_b23", "--listen", "1502"], 2, "give HOST:PORT"),
         (["simulate", "--profile", "abb_b23", "--listen", "127.0.0.1:0", "--fault", "lazy"], 2, "unknown fault 'lazy'"),
         (["simulate", "--profile", "abb", "--listen", "127.0.0.1:0"], 2, "no meter profile 'abb'"),
+        (["simulate", "--profile", "abb_b23", "--listen", "127.0.0.1:0", "--since", "2999-01-01"], 2, "in the future"),
     ],
 )
 def test_a_mistake_is_one_line_with_its_remedy(arguments, code, message):
