@@ -10,6 +10,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from sqlalchemy import Engine
+from web3 import Web3
 from web3.types import TxReceipt
 
 from app.errors import InputError
@@ -88,7 +89,7 @@ def open_ledger(engine: Engine, *, chain: Path | str, key: LocalAccount, clock: 
     """Open the ledger, founding it on first use; `chain` is the file of an embedded chain or the URL of a served one.
 
     Founding deploys the contract, registers every member with a lane and remembers where it is. What a crash cut off
-    is completed here. Raises ChainUnreachable while a served chain does not answer.
+    is completed here. Raises ChainUnreachable while a served chain does not answer, InputError if it is another chain.
     """
     with reading(engine) as connection:
         community = the_community(connection)
@@ -97,6 +98,7 @@ def open_ledger(engine: Engine, *, chain: Path | str, key: LocalAccount, clock: 
     with contextlib.ExitStack() as if_it_fails:
         if embedded is not None:
             if_it_fails.callback(embedded.close)
+        _require_same_chain(w3, community)
         outbox = Outbox(w3, key, DatabaseOutboxStore(engine, clock), lock_path=lock_path, policy=Policy())
         if_it_fails.callback(outbox.close)
         outbox.recover()
@@ -120,6 +122,15 @@ def signing_domain(community: Community) -> SigningDomain:
     if community.chain_id is None or community.ledger_address is None:
         raise InputError("the community has no ledger yet: start it once with `commonwatt up`")
     return SigningDomain(chain_id=community.chain_id, verifying_contract=community.ledger_address)
+
+
+def _require_same_chain(w3: Web3, community: Community) -> None:
+    """Raises InputError if the chain is not the one on which the community's ledger was founded."""
+    if community.genesis_hash is not None and community.genesis_hash != "0x" + w3.eth.get_block(0)["hash"].hex():
+        raise InputError(
+            f"the chain is not the one with the community's ledger {community.ledger_address}: "
+            "restore that chain from a backup, or correct its address"
+        )
 
 
 def _found(engine: Engine, community: Community, outbox: Outbox) -> SettlementLedger:

@@ -84,7 +84,7 @@ def rehearsal(folder: Path, *, start: datetime) -> Rehearsal:
 
 
 def wait_for(
-    look: Callable[[], Found | None], *, process: subprocess.Popen[bytes], log: Path, seconds: float = 40
+    look: Callable[[], Found | None], *, process: subprocess.Popen[bytes], log: Path, seconds: float = 120
 ) -> Found:
     """What `look` finds, asked again until it is something; the process's log if it ends or time runs out."""
     ends = time.monotonic() + seconds
