@@ -23,6 +23,8 @@ from app.web.views.household_access import household, participant_id
 from contracts.transfers import member_account
 
 RECENT_ORDERS = 4
+LAST_PRICE_S = 24 * 3600
+"""How old the last price may be that stands in for the one of now."""
 
 
 @household.get("/home")
@@ -82,8 +84,11 @@ def _price_values(connection: Connection, member: str, day: LocalDay, present: P
     prices = prices_between(connection, start_s=day.start_s, end_s=day.end_s)
     start_s = present.current_start_s
     around = {
-        row.start_s: row for row in prices_between(connection, start_s=start_s, end_s=start_s + 2 * present.interval_s)
+        row.start_s: row
+        for row in prices_between(connection, start_s=start_s - LAST_PRICE_S, end_s=start_s + 2 * present.interval_s)
     }
+    agreed = [at_s for at_s, row in around.items() if at_s < start_s and row.clearing_price_micro_per_kwh is not None]
+    price_now = around.get(start_s)
     supply = contract_at(connection, member, min(day.end_s - 1, present.now_s))
     line = _price_line(prices, supply, day, present.fmt)
     now_at = day.percent(present.now_s)
@@ -91,7 +96,8 @@ def _price_values(connection: Connection, member: str, day: LocalDay, present: P
         "day": day,
         "prices": prices,
         "price_points": any(row.clearing_price_micro_per_kwh is not None for row in prices),
-        "price_now": around.get(start_s),
+        "price_now": price_now,
+        "price_shown": price_now or around.get(max(agreed, default=start_s)),
         "price_next": around.get(start_s + present.interval_s),
         "supply": supply,
         "price_line": line,

@@ -1,6 +1,7 @@
 """The operator's pages: overview, rounds, settlement and members. No page shows what a home uses."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, abort, render_template, url_for
@@ -99,15 +100,24 @@ def round_page(start_s: int) -> str:
         }
     if detail is None:
         abort(404, "There is no market round for that interval.")
+    drawing = network_drawing()
     return render_template(
         "operator/round.html",
         detail=detail,
         round=detail.round,
         doc=detail.document,
-        binding=binding_limits(detail.document, network_drawing(), present.fmt),
+        binding=binding_limits(detail.document, drawing, present.fmt),
+        voltages=low_voltages(drawing, detail.round.network_state()),
         previous_url=_neighbour(start_s - present.interval_s, near),
         next_url=_neighbour(start_s + present.interval_s, near),
     )
+
+
+def low_voltages(drawing: Mapping[str, Any], state: Mapping[str, Any]) -> list[float]:
+    """Voltages of the buses below 1 kV, those whose limits hold, lowest first, of nominal."""
+    values = state.get("vm_pu", {})
+    low = [str(bus["id"]) for bus in drawing.get("buses", []) if bus["vn_kv"] < 1]
+    return sorted(float(values[bus]) for bus in low if values.get(bus) is not None)
 
 
 def _neighbour(start_s: int, known: set[int]) -> str | None:
