@@ -53,6 +53,15 @@ def test_a_statement_holds_against_the_state_directory_while_its_owner_has_the_c
     assert "could have been rebuilt" in result.stdout
 
 
+def test_what_is_proved_many_times_in_the_same_way_is_told_once(statement, state) -> None:
+    told = verify(statement, "--state", state).stdout.splitlines()
+    proved = len(json.loads(verify(statement, "--state", state, "--json").stdout)["lines"])
+    assert f"All {proved} lines hold." in told
+    assert sum(line.startswith("bill") for line in told) == 1
+    assert sum(line.startswith("totals") for line in told) == 1
+    assert len(told) == len(set(told)) < proved
+
+
 def test_a_statement_holds_against_a_chain_that_is_served(statement, proven) -> None:
     server = RpcServer(proven.chain, "127.0.0.1", 0)
     try:
