@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from pathlib import Path
 
 import click
@@ -136,6 +137,45 @@ def enroll(config: Path, server: str | None, code: str, state: Path | None) -> N
         f"gateway {enrolment.gateway} enrolled with address {credentials.address}; an operator has to approve it"
     )
     click.echo(f"devices: {', '.join(enrolment.devices) or 'none yet'}")
+
+
+@command.command(epilog="Example: commonwatt gateway enroll-here --server http://web:8000 /var/lib/commonwatt/gateway")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--server", required=True, help="The web application, as the gateway reaches it.")
+@click.option(
+    "--config",
+    "community",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="COMMONWATT_CONFIG",
+    required=True,
+    help="The community's configuration, which names the meters.",
+)
+def enroll_here(folder: Path, server: str, community: Path) -> None:
+    """Prepare FOLDER for `commonwatt gateway run FOLDER/gateway.toml` on the machine of the community itself.
+
+    For a gateway beside a worker: whoever may write into FOLDER and the database is the operator, so no code and no
+    approval is asked for. Waits until there is a ledger to sign for. May be repeated, and keeps the key.
+    """
+    from app.config import Settings
+    from app.neighbouring_gateway import CONFIG_FILE, enrol_here, wait_for_ledger
+    from app.process_log import log_to_stderr
+    from app.worker import database_of
+
+    log_to_stderr()
+    stopped = threading.Event()
+    for wish in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wish, lambda _number, _frame: stopped.set())
+    settings = Settings.load(community, os.environ)
+    engine = database_of(settings, stopped)
+    if engine is None:
+        return
+    try:
+        if wait_for_ledger(engine, stopped):
+            clock = clock_from_environment(os.environ)
+            config = enrol_here(engine, settings, folder, server=server, clock=clock)
+            click.echo(f"{folder / CONFIG_FILE}: gateway {config.name} reads {len(config.meters)} meters")
+    finally:
+        engine.dispose()
 
 
 async def _enrol(url: str, code: str, address: str) -> Enrolment:

@@ -33,42 +33,37 @@ class Service:
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    health_check: tuple[str, ...]
+    health_check: tuple[str, ...]  # empty for a service that ends when its work is done
     volumes: Mapping[str, str]  # target in the container -> name of the volume
-    files: Mapping[str, Path]  # target in the container -> file that is mounted there
-    depends_on: tuple[str, ...]
+    files: Mapping[str, Path]  # target in the container -> file or folder that is mounted there
+    written: frozenset[str]  # targets of folders that the service may write to
+    depends_on: Mapping[str, str]  # service -> what must be true of it
     writable: tuple[str, ...]  # temporary file systems
 
 
-def read_services(mounted: Mapping[str, Path], *profiles: str) -> dict[str, Service]:
-    """The services of docker-compose.yml with these profiles, resolved by Compose.
+def read_services(mounted: Mapping[str, Path], *arguments: str, **variables: str) -> dict[str, Service]:
+    """The services of docker-compose.yml, resolved by Compose with these arguments and environment variables.
 
-    `mounted` gives the files that stand for the secrets and configs of these names.
+    `mounted` gives the files that stand for the secrets of these names.
     """
-    chosen = [argument for profile in profiles for argument in ("--profile", profile)]
     resolved = subprocess.run(
-        [str(BIN / "docker-compose"), *chosen, "config", "--format", "json"],
+        [str(BIN / "docker-compose"), *arguments, "config", "--format", "json"],
         cwd=ROOT,
-        env={"PATH": os.defpath, "HOME": "/nonexistent"},
+        env={"PATH": os.defpath, "HOME": "/nonexistent", **variables},
         check=True,
         capture_output=True,
         text=True,
     ).stdout
     document = json.loads(resolved)
-    sources = {
-        kind: {name: mounted.get(name, Path(entry["file"])) for name, entry in document.get(kind, {}).items()}
-        for kind in ("secrets", "configs")
-    }
-    return {name: _service(name, body, sources) for name, body in document["services"].items()}
+    secrets = {name: mounted.get(name, Path(entry["file"])) for name, entry in document["secrets"].items()}
+    return {name: _service(name, body, secrets) for name, body in document["services"].items()}
 
 
-def _service(name: str, body: dict, sources: dict[str, dict[str, Path]]) -> Service:
-    files = {}
-    for kind in ("secrets", "configs"):
-        for mount in body.get(kind) or []:
-            target = mount.get("target") or f"/run/secrets/{mount['source']}"
-            files[target if target.startswith("/") else f"/run/secrets/{target}"] = sources[kind][mount["source"]]
-    test = body["healthcheck"]["test"]
+def _service(name: str, body: dict, secrets: Mapping[str, Path]) -> Service:
+    files = {f"/run/secrets/{mount['source']}": secrets[mount["source"]] for mount in body.get("secrets") or []}
+    folders = [mount for mount in body.get("volumes") or [] if mount["type"] == "bind"]
+    files |= {mount["target"]: Path(mount["source"]) for mount in folders}
+    test = body["healthcheck"]["test"] if "healthcheck" in body else ["CMD"]
     assert test[0] == "CMD", f"{name}: the health check is {test[0]}, use CMD"
     return Service(
         name=name,
@@ -77,7 +72,8 @@ def _service(name: str, body: dict, sources: dict[str, dict[str, Path]]) -> Serv
         health_check=tuple(test[1:]),
         volumes={v["target"]: v["source"] for v in body.get("volumes") or [] if v["type"] == "volume"},
         files=files,
-        depends_on=tuple(body.get("depends_on") or ()),
+        written=frozenset(mount["target"] for mount in folders if not mount.get("read_only")),
+        depends_on={other: wish["condition"] for other, wish in (body.get("depends_on") or {}).items()},
         writable=tuple(entry.split(":")[0] for entry in body.get("tmpfs") or ()),
     )
 
@@ -113,6 +109,7 @@ class Stack:
     root: Path
     services: Mapping[str, Service]
     added: dict[str, dict[str, str]] = field(default_factory=dict)  # what a service's image sets, if it is not ours
+    clock: Path | None = None  # the clock of a rehearsal, in a folder that every service may write to
     ports: dict[tuple[str, int], int] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -142,30 +139,44 @@ class Stack:
     def prepare(self, service: Service) -> list[Path]:
         """Make the directories and files a service will find; returns those it may write to."""
         for target, source in service.files.items():
-            copy = self._places(service)[target]
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_text(self.local(service, source.read_text(encoding="utf-8")), encoding="utf-8")
-        writable = [self._places(service)[target] for target in service.volumes]
+            self._mount(service, source, self._places(service)[target])
+        writable = [self._places(service)[target] for target in (*service.volumes, *service.written)]
         writable.append(self.root / "tmp" / service.name)
+        if self.clock is not None:
+            writable.append(self.clock.parent)
         for folder in [*writable, *self._places(service).values()]:
             if folder not in {self._places(service)[target] for target in service.files}:
                 folder.mkdir(parents=True, exist_ok=True)
         return writable
 
+    def _mount(self, service: Service, source: Path, copy: Path) -> None:
+        """Copy a file or a folder's files, with the addresses that hold here; what a service wrote stays."""
+        if source.is_dir():
+            copy.mkdir(parents=True, exist_ok=True)
+            for file in source.iterdir():
+                self._mount(service, file, copy / file.name)
+        elif not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(self.local(service, source.read_text(encoding="utf-8")), encoding="utf-8")
+
     def environment(self, service: Service) -> dict[str, str]:
         """Exactly what the image and the compose file set, and nothing of this shell's."""
         merged = image_environment() | dict(service.environment)
         local = {key: self.local(service, value) for key, value in merged.items()}
-        path = os.pathsep.join([str(BIN), "/usr/bin", "/bin", "/usr/sbin", "/sbin"])
-        return (
-            local | {"PATH": path, "TMPDIR": str(self.root / "tmp" / service.name)} | self.added.get(service.name, {})
-        )
+        local["PATH"] = os.pathsep.join([str(BIN), "/usr/bin", "/bin", "/usr/sbin", "/sbin"])
+        local["TMPDIR"] = str(self.root / "tmp" / service.name)
+        if self.clock is not None:
+            local["COMMONWATT_CLOCK_FILE"] = str(self.clock)
+        return local | self.added.get(service.name, {})
 
     def start(self, name: str) -> None:
-        """Start a service as its container would be; what it depends on is healthy by then."""
+        """Start a service as its container would be, when what it depends on is as it wants it."""
         service = self.services[name]
-        for other in service.depends_on:
-            self.wait_healthy(other)
+        for other, condition in service.depends_on.items():
+            if condition == "service_completed_successfully":
+                self.wait_completed(other)
+            else:
+                self.wait_healthy(other)
         writable = self.prepare(service)
         words = [self.local(service, word) for word in service.command]
         (self.root / "logs").mkdir(exist_ok=True)
@@ -202,6 +213,11 @@ class Stack:
             assert process.poll() is None, f"{name} ended with {process.returncode}\n{self.log(name)}"
             assert time.monotonic() < deadline, f"{name} is not healthy after {seconds} s\n{self.log(name)}"
             time.sleep(0.3)
+
+    def wait_completed(self, name: str, seconds: float = 90) -> None:
+        """Wait until a service that ends by itself has ended well; fails with the end of its log."""
+        code = self.processes[name].wait(seconds)
+        assert code == 0, f"{name} ended with {code}\n{self.log(name)}"
 
     def log(self, name: str) -> str:
         """The end of what a service has said."""

@@ -11,6 +11,8 @@ import pytest
 from house_sources import ROOT
 
 Service = dict[str, object]
+JOBS = {"enrol", "init"}
+"""Services that end when they have done their work."""
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +42,34 @@ def weaknesses(service: Service) -> list[str]:
 
 
 def test_no_service_has_a_weakness(stack) -> None:
-    found = {name: weaknesses(service) for name, service in stack["services"].items()}
-    assert not {name: problems for name, problems in found.items() if problems}
+    found = {name: set(weaknesses(service)) for name, service in stack["services"].items()}
+    of_jobs = {"nobody sees whether it is healthy", "it stays down after a crash"}
+    assert {name: problems for name, problems in found.items() if problems} == dict.fromkeys(JOBS, of_jobs)
+
+
+def test_whoever_needs_a_job_waits_until_it_has_ended_well(stack) -> None:
+    conditions = {
+        (other, wish["condition"])
+        for service in stack["services"].values()
+        for other, wish in (service.get("depends_on") or {}).items()
+    }
+    assert conditions == {
+        ("postgres", "service_healthy"),
+        ("chain", "service_healthy"),
+        ("worker", "service_healthy"),
+        ("web", "service_healthy"),
+        ("enrol", "service_completed_successfully"),
+    }
+
+
+def test_only_init_may_write_into_the_community_s_folder(stack) -> None:
+    writers = {
+        name
+        for name, service in stack["services"].items()
+        for volume in service.get("volumes") or []
+        if volume["type"] == "bind" and not volume.get("read_only")
+    }
+    assert writers == {"init"}
 
 
 @pytest.mark.parametrize(
@@ -85,9 +113,9 @@ def test_database_and_chain_are_out_of_reach_of_gateways_and_meters(stack) -> No
     networks = {name: set(service["networks"]) for name, service in stack["services"].items()}
     assert networks["postgres"] == networks["chain"] == {"inside"}
     assert stack["networks"]["inside"]["internal"] is True
-    assert all(
-        "inside" not in networks[name] for name in networks if name not in {"postgres", "chain", "web", "worker"}
-    )
+    platform = {"postgres", "chain", "web", "worker", *JOBS}
+    assert all("inside" not in networks[name] for name in networks if name not in platform)
+    assert all("outside" not in networks[name] for name in JOBS)
 
 
 def test_what_must_survive_is_on_a_named_volume(stack) -> None:
