@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 
 from app.platform import RpcDispatcher
+from contracts.rpc_strangers import StrangerRefusedError, limited
 
 TIMEOUT_S = 20.0
 REQUESTS_MAX = 100
@@ -43,9 +44,11 @@ def forwarding_rpc(url: str) -> RpcDispatcher:
         if refused is not None:
             return refused
         try:
-            answer = client.post(url, json=request)
+            answer = client.post(url, json=limited(request))
             answer.raise_for_status()
             return answer.json()
+        except StrangerRefusedError as error:
+            return _error({"id": error.identity}, -32602, str(error))
         except (httpx.HTTPError, ValueError):
             return _error(request, -32000, "the chain does not answer; try again later")
 

@@ -22,11 +22,10 @@ from contracts.evm import (
     TransactionRefusedError,
 )
 from contracts.rpc_format import InvalidParameterError, Json
+from contracts.rpc_strangers import READ_ONLY_CALL_GAS, StrangerRefusedError, limited
 
 CLIENT_VERSION = "commonwatt/embedded"
 MAX_BATCH = 100
-READ_ONLY_CALL_GAS = 3_000_000
-"""What a stranger's call may use: a second or two of work; reading 5 000 balances at once needs two thirds of it."""
 _PARSE, _INVALID_REQUEST, _UNKNOWN_METHOD, _INVALID_PARAMS, _SERVER = -32700, -32600, -32601, -32602, -32000
 _REVERTED = 3
 _CODES: Mapping[type[Exception], int] = {
@@ -47,6 +46,7 @@ class RpcChain(Protocol):
 
 
 Method = Callable[[RpcChain, Sequence[Any]], Json]
+_HEAD_TAGS = frozenset({"latest", "pending", "safe", "finalized"})
 
 
 def dispatch(chain: RpcChain, request: object) -> Json:
@@ -55,8 +55,11 @@ def dispatch(chain: RpcChain, request: object) -> Json:
 
 
 def read_only_dispatch(chain: RpcChain, request: object) -> Json:
-    """Like `dispatch`, but no method that changes the chain exists."""
-    return _dispatch(chain, request, READ_ONLY_METHODS)
+    """Like `dispatch`, but no method that changes the chain exists, and no code runs but the chain's own."""
+    try:
+        return _dispatch(chain, limited(request), READ_ONLY_METHODS)
+    except StrangerRefusedError as error:
+        return _failure(error.identity, _INVALID_PARAMS, str(error))
 
 
 def parse_error() -> Json:
@@ -105,7 +108,7 @@ def _block_number(chain: RpcChain, params: Sequence[Any], position: int) -> int 
     if isinstance(tag, dict):
         number = chain.evm.number_of(form.to_bytes(tag["blockHash"])) if "blockHash" in tag else None
         number = form.to_int(tag["blockNumber"]) if "blockNumber" in tag else number
-    elif tag in {None, "latest", "pending", "safe", "finalized"}:
+    elif tag is None or (isinstance(tag, str) and tag in _HEAD_TAGS):
         return None
     else:
         number = 0 if tag == "earliest" else form.to_int(tag)
@@ -171,15 +174,18 @@ def _get_receipt(chain: RpcChain, params: Sequence[Any]) -> Json:
 
 def _get_logs(chain: RpcChain, params: Sequence[Any]) -> Json:
     wanted = params[0]
+    if not isinstance(wanted, Mapping):
+        raise InvalidParameterError("the first parameter must be a filter object")
     if "blockHash" in wanted:
         first = last = _block_number(chain, [{"blockHash": wanted["blockHash"]}], 0)
     else:
         first = _block_number(chain, [wanted.get("fromBlock")], 0)
         last = _block_number(chain, [wanted.get("toBlock")], 0)
     head = chain.evm.head.block_number
-    addresses = wanted.get("address") or []
+    addresses, topics = wanted.get("address") or [], wanted.get("topics") or []
+    if not isinstance(addresses, str | list) or not isinstance(topics, list):
+        raise InvalidParameterError("address is one or a list of addresses, topics is a list")
     accepted = {form.to_address(each) for each in ([addresses] if isinstance(addresses, str) else addresses)}
-    topics = wanted.get("topics") or []
     found: list[Json] = []
     for number, header in chain.evm.headers(head if first is None else first, head if last is None else last):
         bloom = BloomFilter(header.bloom)
@@ -219,7 +225,7 @@ READ_ONLY_METHODS: Mapping[str, Method] = {
         chain.evm.code(form.to_address(params[0]), _block_number(chain, params, 1))
     ),
     "eth_getStorageAt": lambda chain, params: form.word(
-        chain.evm.storage(form.to_address(params[0]), form.to_int(params[1]), _block_number(chain, params, 2))
+        chain.evm.storage(form.to_address(params[0]), form.to_word(params[1]), _block_number(chain, params, 2))
     ),
 }
 

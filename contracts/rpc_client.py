@@ -1,6 +1,5 @@
 """Ways to ask a chain, reading only: over HTTP, in this process, or in a copy of a chain's file."""
 
-import json
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from contracts.untrusted_json import read_json
 from contracts.verify_chain import ChainAnswerError, Rpc
 
 TIMEOUT_S = 20.0
@@ -24,8 +24,8 @@ def http_rpc(url: str) -> Rpc:
 
     def ask(method: str, params: list[object]) -> object:
         try:
-            answer = client.post(url, json=_request(method, params)).raise_for_status().json()
-        except (httpx.HTTPError, json.JSONDecodeError) as error:
+            answer = read_json(client.post(url, json=_request(method, params)).raise_for_status().content)
+        except (httpx.HTTPError, ValueError) as error:
             raise ConnectionError(f"the chain at {parts.hostname} does not answer: {error}") from error
         return _result(answer)
 

@@ -59,6 +59,14 @@ def to_int(value: object) -> int:
     raise InvalidParameterError(f"{str(value)[:80]!r} is not a quantity")
 
 
+def to_word(value: object) -> int:
+    """A quantity of at most 32 bytes. Raises InvalidParameterError."""
+    quantity = to_int(value)
+    if quantity >= 2**256:
+        raise InvalidParameterError(f"{str(value)[:80]!r} has more than 32 bytes")
+    return quantity
+
+
 def block(source: BlockAPI, *, full: bool) -> dict[str, Any]:
     """The block with its transactions' hashes, or the whole transactions when `full`."""
     header = source.header

@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts.embedded import ChainStoppedError, EmbeddedChain
 from contracts.rpc import dispatch, parse_error
+from contracts.untrusted_json import read_json
 
 MAX_BODY_BYTES = 4 << 20
 IDLE_CONNECTION_S = 60
@@ -46,12 +47,12 @@ class _Requests(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+        if not length.isdecimal() or len(length) > 9 or int(length) > MAX_BODY_BYTES:
             self.close_connection = True
             self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": f"Content-Length up to {MAX_BODY_BYTES}"})
             return
         try:
-            request = json.loads(self.rfile.read(int(length)))
+            request = read_json(self.rfile.read(int(length)))
         except ValueError:
             self._answer(HTTPStatus.OK, parse_error())
             return

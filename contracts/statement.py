@@ -6,7 +6,6 @@ proved is not in the file: it covers the intervals of the month that are in batc
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,12 +15,8 @@ from contracts.fields import Fields
 from contracts.figures import Figures, figures_of
 from contracts.statement_form import FORMAT, Month, read_interval, reading_batch_json
 from contracts.tariff import Tariff
+from contracts.untrusted_json import check_depth
 from meters.signing import ReadingBatch
-
-DEEPEST = 32
-"""Brackets in brackets; a statement has eight."""
-
-_BRACKET_OR_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
 
 
 class UnreadableStatementError(ValueError):
@@ -186,7 +181,7 @@ def load_statement(text: str | bytes) -> dict[str, object]:
     """The document in a file. Raises UnreadableStatementError if it is not a statement of this form."""
     try:
         words = text.decode() if isinstance(text, bytes) else text
-        _check_depth(words)
+        check_depth(words)
         document = json.loads(words, object_pairs_hook=_without_repeated_keys)
         json.dumps(document, ensure_ascii=False).encode()  # refuses halves of characters, which nobody could print
     except ValueError as error:
@@ -194,15 +189,6 @@ def load_statement(text: str | bytes) -> dict[str, object]:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise UnreadableStatementError(f"not a statement: its format must be {FORMAT!r}")
     return document
-
-
-def _check_depth(text: str) -> None:
-    """Raise ValueError for brackets in brackets that would exhaust the parser's stack."""
-    depth = 0
-    for bracket in _BRACKET_OR_STRING.findall(text):
-        depth += (bracket in "[{") - (bracket in "]}")
-        if depth > DEEPEST:
-            raise ValueError(f"more than {DEEPEST} brackets in each other")
 
 
 def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:

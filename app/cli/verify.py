@@ -15,6 +15,7 @@ from contracts.fields import FieldError, Fields
 from contracts.proofs import LineProof
 from contracts.rpc_client import copied_chain_rpc, http_rpc
 from contracts.statement import Checkpoint, UnreadableStatementError, load_statement
+from contracts.untrusted_json import check_depth
 from contracts.verify import Rpc, verify_statement
 
 CHAIN_FILES = (CHAIN_FILE, "chain", f"chain/{CHAIN_FILE}")
@@ -69,7 +70,9 @@ def _statement(file: Path) -> dict[str, object]:
 def _checkpoint(file: Path) -> Checkpoint:
     """The checkpoint in an older statement, or standing alone as {"block_number", "block_hash"}."""
     try:
-        values: object = json.loads(file.read_bytes())
+        words = file.read_text(encoding="utf-8")
+        check_depth(words)
+        values: object = json.loads(words)
         fields = Fields(values, "")
         if fields.has("chain"):
             fields = fields.fields("chain").fields("checkpoint")
