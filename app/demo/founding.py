@@ -43,6 +43,11 @@ def gateway_ids(homes: Sequence[Home]) -> dict[str, str]:
     return {home.home_id: f"G{1 + position // HOMES_PER_GATEWAY}" for position, home in enumerate(homes)}
 
 
+def supplier_of(lane: int) -> tuple[int, int]:
+    """Energy price and feed-in price of the supplier of the home with this number, micro-units per kWh."""
+    return SUPPLIERS[lane % len(SUPPLIERS)]
+
+
 def found_community(engine: Engine, world: Neighbourhood, *, network: str, seed: str) -> None:
     """Create everything that must exist before the first reading; does nothing if it exists."""
     with reading(engine) as connection:
@@ -76,7 +81,7 @@ def found_community(engine: Engine, world: Neighbourhood, *, network: str, seed:
 
 
 def _add_home(connection: Connection, home: Home, lane: int, gateway_id: str, valid_from_s: int) -> None:
-    supplier_price, feed_in_price = SUPPLIERS[lane % len(SUPPLIERS)]
+    supplier_price, feed_in_price = supplier_of(lane)
     add_participant(
         connection,
         Participant(

@@ -5,7 +5,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from app.auth import hash_of, new_code, set_password
 from app.config import Settings
-from app.demo.founding import OPERATOR_ID, device_of, found_community, gateway_ids
+from app.demo.founding import OPERATOR_ID, device_of, found_community, gateway_ids, supplier_of
 from app.demo.meter_process import HOST, INVERTER_DEVICE_ID, METER_DEVICE_ID, METER_PROFILE
 from app.demo.meters import history
 from app.demo.neighbourhood import CONTROLLABLE_FROM_W, Home, Neighbourhood
@@ -70,8 +70,7 @@ def found(engine: Engine, world: Neighbourhood, plan: DemoPlan, state: DemoState
     """Members, operator and sign-ins; what exists stays."""
     found_community(engine, world, network=plan.network, seed=plan.seed)
     if not state.sign_ins.exists():
-        shown = next((home for home in world.homes if home.battery_w), world.homes[0])
-        passwords = {OPERATOR_ID: secrets.token_urlsafe(9), shown.home_id: secrets.token_urlsafe(9)}
+        passwords = {OPERATOR_ID: secrets.token_urlsafe(9), _shown(world.homes).home_id: secrets.token_urlsafe(9)}
         with writing(engine) as connection:
             for participant, password in passwords.items():
                 set_password(connection, participant, password)
@@ -85,6 +84,12 @@ def found(engine: Engine, world: Neighbourhood, plan: DemoPlan, state: DemoState
         )
         for participant, password in json.loads(state.sign_ins.read_text()).items()
     }
+
+
+def _shown(homes: Sequence[Home]) -> Home:
+    """The home to look around in: with a battery, and with little for its feed-in elsewhere, so that it sells."""
+    _, shown = min(enumerate(homes), key=lambda numbered: (not numbered[1].battery_w, supplier_of(numbered[0])[1]))
+    return shown
 
 
 def network_of(engine: Engine, plan: DemoPlan) -> GridNetwork:

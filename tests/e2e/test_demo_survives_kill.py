@@ -13,6 +13,7 @@ import psutil
 import pytest
 from demonstrations import (
     HOUSEHOLDS,
+    PATIENCE_S,
     Demonstration,
     Evidence,
     first_start_s,
@@ -25,6 +26,8 @@ from demonstrations import (
 
 from app.demo.neighbourhood import SLOT_S
 from app.demo.state import DemoState
+
+pytestmark = pytest.mark.timeout(600)
 
 SLOTS, KILLS, KILLS_IN_FULL, SEED = 8, 4, 10, 20_160_526
 METERS_DIE_AT_S = first_start_s() + 5 * SLOT_S
@@ -57,7 +60,7 @@ def running(folder: Path) -> Iterator[Demonstration]:
 
 def ended(last: Demonstration) -> Story:
     """Let a demonstration come to its end."""
-    assert last.process.wait(120) == 0, last.said()
+    assert last.process.wait(PATIENCE_S) == 0, last.said()
     told = json.loads(last.out.read_text())
     return Story(
         state=last.state,
@@ -159,7 +162,7 @@ def test_meters_whose_process_is_killed_are_started_again_and_their_counters_go_
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_killed_ten_times_it_ends_with_the_same_figures_and_hashes(
     world: Path, tmp_path: Path, undisturbed: Story
 ) -> None:
