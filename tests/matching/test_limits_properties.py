@@ -5,9 +5,9 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from market_cases import DirectCurrentTree
+from market_cases import DirectCurrentTree, many
 
 from matching.book import OrderBook
 from matching.clearing import MarketRules, clear
@@ -17,7 +17,6 @@ from matching.result import Status
 F = 100
 RULES = MarketRules(tie_seed="a test", feed_in_price_micro_per_kwh=F)
 TREES = ((0,), (0, 0), (0, 1))
-EXAMPLES = settings(max_examples=max(200, settings.default.max_examples))
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def outcomes_within_limits(case: Case) -> list[tuple[int, bool, bool]]:
 
 
 @given(case=cases())
-@EXAMPLES
+@many()
 def test_welfare_and_traffic_light_equal_brute_force(case: Case) -> None:
     result = clear(OrderBook.from_orders(case.orders), interval_minutes=15, rules=RULES, limits=case.tree)
     possible = outcomes_within_limits(case)
@@ -98,7 +97,7 @@ def test_welfare_and_traffic_light_equal_brute_force(case: Case) -> None:
 
 
 @given(case=cases(most=8, quantity=9), seed=st.integers(0, 99))
-@EXAMPLES
+@many()
 def test_under_limits_too_the_order_of_arrival_changes_nothing(case: Case, seed: int) -> None:
     shuffled = list(case.orders)
     random.Random(seed).shuffle(shuffled)  # noqa: S311 (nothing secret)
@@ -108,7 +107,7 @@ def test_under_limits_too_the_order_of_arrival_changes_nothing(case: Case, seed:
 
 
 @given(case=cases(most=8, quantity=9))
-@EXAMPLES
+@many()
 def test_under_limits_too_energy_and_money_are_conserved(case: Case) -> None:
     result = clear(OrderBook.from_orders(case.orders), interval_minutes=15, rules=RULES, limits=case.tree)
     energy, money, injected = 0, 0, np.zeros(len(case.tree.buses))
