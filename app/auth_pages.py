@@ -1,5 +1,7 @@
 """Signing in and out in the browser, by password or by a one-time link, and choosing a password."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
@@ -7,7 +9,7 @@ from flask_limiter.util import get_remote_address
 
 from app.access import Access, access, viewer
 from app.audit import AuditEntry, record
-from app.auth import PASSWORD_CHARACTERS_MIN, authenticate, set_password, spend_sign_in_code
+from app.auth import PASSWORD_CHARACTERS_MIN, authenticate, hash_of, set_password, spend_sign_in_code
 from app.errors import InputError
 from app.platform import platform
 from app.sessions import sign_in_browser, sign_out_browser
@@ -21,8 +23,14 @@ auth_pages = Blueprint("auth", __name__)
 limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=True)
 
 
-def _account() -> str:
-    return "account:" + request.form.get("email", "").strip().lower()
+def account_guessed() -> str:
+    """The account whose password is being guessed, whatever the way and from wherever; a hash takes little memory."""
+    values = request.form if not request.is_json else request.get_json()
+    email = values.get("email", "") if isinstance(values, Mapping) else ""
+    return "account:" + hash_of(str(email).strip().lower())
+
+
+guesses_per_account = limiter.shared_limit(GUESSES_PER_ACCOUNT, scope="password", key_func=account_guessed)
 
 
 @auth_pages.get("/sign-in")
@@ -35,7 +43,7 @@ def sign_in() -> ResponseReturnValue:
 @auth_pages.post("/sign-in")
 @access(Access.PUBLIC)
 @limiter.limit(SIGN_IN_LIMITS)
-@limiter.limit(GUESSES_PER_ACCOUNT, key_func=_account)
+@guesses_per_account
 def submit_sign_in() -> ResponseReturnValue:
     """Check email and password; the answer does not tell which of them is wrong."""
     email = request.form.get("email", "").strip()

@@ -24,11 +24,11 @@ from app.security_headers import add_security_headers
 from app.serving import tell_own_time
 from app.sessions import set_up_sessions
 from app.storage.database import open_database, reading
+from app.untrusted import hold_requests_to_limits
 from meters.clock import Clock, clock_from_environment, system_clock
 
 __all__ = ["Platform", "create_app", "from_environment"]
 
-POST_BYTES_MAX = 32 * 1024 * 1024
 # The assets have a blueprint of their own. APIFlask's annotation knows no None, Flask does.
 NO_STATIC_FOLDER: dict[str, Any] = {"static_folder": None}
 PAGES = {
@@ -51,11 +51,12 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, chain_rpc: R
         template_folder="web/templates",
         **NO_STATIC_FOLDER,
     )
-    app.config.update(SECRET_KEY=settings.secret_key, MAX_CONTENT_LENGTH=POST_BYTES_MAX)
+    app.config.update(SECRET_KEY=settings.secret_key)
     app.extensions[EXTENSION] = Platform(settings=settings, engine=engine, clock=clock, chain_rpc=chain_rpc)
     proxies = settings.web.trusted_proxies
     if proxies:
         vars(app)["wsgi_app"] = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)
+    hold_requests_to_limits(app)
     set_up_sessions(app, settings.web)
     add_security_headers(app, is_encrypted=settings.web.is_encrypted)
     if clock is not system_clock:

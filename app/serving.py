@@ -8,10 +8,13 @@ from waitress.server import create_server
 from werkzeug.http import http_date
 
 from app.errors import InputError
+from app.untrusted import READINGS_BYTES_MAX
 from meters.clock import Clock
 
 THREADS = 8
 FIRST_PORT, LAST_PORT = 8080, 8180
+# Connections on which nothing is said take no thread, but the last free one keeps everybody else out.
+CONNECTIONS_MAX, IDLE_S_MAX, CLEANUP_S = 500, 30, 5
 
 
 class WebServer:
@@ -21,7 +24,16 @@ class WebServer:
         self.port = int(listener.getsockname()[1])
         # Which proxies to believe the application decides, by `trusted_proxies`.
         self._server = create_server(
-            app, sockets=[listener], threads=THREADS, ident=None, clear_untrusted_proxy_headers=False
+            app,
+            sockets=[listener],
+            threads=THREADS,
+            ident=None,
+            clear_untrusted_proxy_headers=False,
+            max_request_body_size=READINGS_BYTES_MAX,
+            connection_limit=CONNECTIONS_MAX,
+            channel_timeout=IDLE_S_MAX,
+            cleanup_interval=CLEANUP_S,
+            asyncore_use_poll=True,
         )
         self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
 

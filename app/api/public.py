@@ -9,11 +9,14 @@ from flask.typing import ResponseReturnValue
 from app.access import Access, access
 from app.api.schemas import HealthAnswer, RoundAnswer, RoundsAnswer, SpanQuery
 from app.api.spans import checked
+from app.auth_pages import limiter
 from app.platform import platform
 from app.problems import ProblemError
 from app.storage.database import reading
 from app.storage.store.community import find_community, tariff_json_at
 from app.storage.store.rounds import MarketRound, find_round, rounds_between
+
+CHAIN_LIMITS = "600 per minute"  # verifying a year's statements takes some 500 questions
 
 public_api = APIBlueprint("public_api", __name__, tag="Public")
 
@@ -71,6 +74,7 @@ def tariff() -> ResponseReturnValue:
 
 @public_api.post("/public/chain")
 @access(Access.PUBLIC)
+@limiter.limit(CHAIN_LIMITS)
 @public_api.doc(responses={200: "the JSON-RPC answer", 503: "no chain is connected"})
 def chain() -> ResponseReturnValue:
     """Read the settlement chain: Ethereum JSON-RPC, only methods that change nothing."""

@@ -8,11 +8,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, update
 
 from app.auth import hash_of
-from app.factory import POST_BYTES_MAX
 from app.storage.database import writing
 from app.storage.store.community import COMMUNITY
 from app.storage.store.devices import DEVICES, GATEWAYS
 from app.storage.store.rounds import SET_POINTS
+from app.untrusted import READINGS_BYTES_MAX
 from tests.app.neighbourhood import (
     DOMAIN,
     NOON_S,
@@ -68,7 +68,7 @@ def test_before_the_ledger_is_deployed_readings_are_wanted_later(client: FlaskCl
 
 
 def test_a_body_beyond_all_measure_is_refused_unread(client: FlaskClient) -> None:
-    answer = client.post("/api/v1/readings", data=b"x" * (POST_BYTES_MAX + 1), content_type="application/json")
+    answer = client.post("/api/v1/readings", data=b"x" * (READINGS_BYTES_MAX + 1), content_type="application/json")
     assert answer.status_code == 413
     assert answer.content_type == "application/problem+json"
 
