@@ -193,7 +193,7 @@ class MeterApi:
     def _taken(self, take: Callable[[], Taken]) -> Taken:
         try:
             return take()
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ApiRefusedError(f"{self._server}: the answer makes no sense: {error!r}") from error
 
 
@@ -230,8 +230,9 @@ def _enrolment(answer: Mapping[str, Any]) -> Enrolment:
 
 
 def _said(response: httpx.Response) -> str:
+    """What a refusal says: the `detail` of a problem document (RFC 9457)."""
     try:
-        said = response.json().get("message", "")
-    except (ValueError, AttributeError):
+        said = response.json().get("detail", "")
+    except (ValueError, AttributeError, RecursionError):
         said = ""
     return str(said or response.text[:200] or response.reason_phrase)
