@@ -13,6 +13,7 @@ Every step may be repeated: what was done stays as it was done.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 
 from sqlalchemy import Engine
 
@@ -37,6 +38,7 @@ from grid.network import GridNetwork
 from matching.book import OrderBook
 from matching.clearing import Clearing, MarketRules, clear
 from matching.orders import Order
+from matching.welfare import load_solver
 from meters.clock import Clock
 from meters.interval import DeliveryInterval
 
@@ -61,6 +63,12 @@ class Expectation:
     snapshot: Snapshot
     interval: DeliveryInterval
     by_point: Mapping[str, Forecast]
+
+
+def load_solvers() -> None:
+    """Import solver and power flow now, in whatever thread: the first rounds then take no longer than the others."""
+    load_solver()
+    import_module("grid.judge")
 
 
 def open_gate(desk: MarketDesk, interval: DeliveryInterval) -> bool:
@@ -157,7 +165,7 @@ def clear_and_publish(desk: MarketDesk, expected: Expectation) -> Clearing:
         binding_count=len(clearing.binding),
         document=clearing.document(),
         clearing_hash=clearing.digest(),
-        network=None if desk.network is None else desk.network.state_by_id(desk.network.solve(injection_w, drawn_var)),
+        network=None if desk.network is None or clearing.point is None else desk.network.state_by_id(clearing.point),
     )
     told = [
         SetPoint(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from grid.envelopes import uniform_generation_share
 from grid.limits import FloatArray, NetworkLimits
+from grid.power_flow import PowerFlowDiverged
 from matching.orders import Firmness, Order, Side, Trade
 
 SURE_SHARE_OF_LOAD = 0.5
@@ -81,7 +82,11 @@ def decide_set_points(
     permitted_w = [float(point.generation_w) for point in points]
     if limits is not None:
         rest_w = uncontrolled_injection_w(injection_w, points, outcomes, minutes=minutes, buses=limits.buses)
-        permitted_w = shared_room_w(limits, points, rest_w, injection_var)
+        try:
+            permitted_w = shared_room_w(limits, points, rest_w, injection_var)
+        except PowerFlowDiverged:
+            # The load alone is more than the network can carry: nobody knows what feeding in would do.
+            permitted_w = [0.0 for _ in points]
     batteries = battery_powers_w(outcomes, minutes)
     decided = [
         PointSetPoints(

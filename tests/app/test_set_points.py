@@ -71,6 +71,11 @@ def test_room_that_is_left_is_shared_by_nameplate_and_stays_safe() -> None:
     assert network.solve(everything * 1.03, everything * 0).violations
 
 
+def test_where_no_state_of_the_network_exists_nobody_feeds_in() -> None:
+    limits = decided(open_network("transformer:50"), [], injection_w=-50_000_000.0)
+    assert limits == {"A": (0, None), "B": (0, None)}
+
+
 def test_without_a_network_every_plant_may_give_all_it_has() -> None:
     limits = decided(None, [], injection_w=0.0)
     assert limits == {"A": (40_000, None), "B": (60_000, None)}
