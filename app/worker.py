@@ -5,6 +5,7 @@ else in one process. Rounds go on while the chain is away.
 """
 
 import threading
+from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy import Engine
@@ -21,6 +22,7 @@ from app.market_round import MarketDesk
 from app.settlement_run import SettlementDesk
 from app.storage.database import open_database, reading
 from app.storage.store.community import Community, find_community
+from app.storage.store.rounds import last_cleared_start_s
 from app.worker_state import WorkerState, tell_state
 from contracts.chain import ChainUnreachable
 from contracts.embedded import CHAIN_FILE, ChainDamagedError
@@ -28,6 +30,7 @@ from contracts.single_writer import AlreadyInUseError
 from grid.feeder import NetworkError
 from grid.network import GridNetwork, open_network
 from meters.clock import Clock
+from meters.interval import DeliveryInterval
 
 PAUSE_S = 1.0
 DATABASE_AGAIN_S = 3.0
@@ -45,6 +48,7 @@ class Worker:
         self._leadership = Leadership(engine)
         self._scheduler: Scheduler | None = None
         self._said = ""
+        self._next_s: int | None = None
         self.ledger = LateLedger(self._open_ledger)
 
     def prepare(self) -> bool:
@@ -99,8 +103,22 @@ class Worker:
         assert self._scheduler is not None
         if self.connect():
             self._said = ""
+        self._tell_missed(self._scheduler.minutes)
         self._scheduler.tick()
         return WorkerState.LEADING
+
+    def _tell_missed(self, minutes: int) -> None:
+        """Say which rounds nobody ran, while this program was not running or the machine slept."""
+        next_s = DeliveryInterval.containing(self._clock(), minutes).shifted(1).start_s
+        if self._next_s is None:
+            with reading(self._engine) as connection:
+                self._next_s = last_cleared_start_s(connection)
+        if self._next_s is not None and (missed := (next_s - self._next_s) // (minutes * 60) - 1) > 0:
+            until = datetime.fromtimestamp(next_s, UTC)
+            log.warning(
+                "rounds were missed: suppliers bill that energy", count=missed, before=f"{until:%Y-%m-%d %H:%M}"
+            )
+        self._next_s = next_s
 
     def _say(self, line: str) -> None:
         if line != self._said:

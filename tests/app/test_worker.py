@@ -92,6 +92,23 @@ def test_rounds_go_on_while_the_chain_is_away_and_the_ledger_is_founded_when_it_
     chain.close()
 
 
+def test_rounds_that_nobody_ran_are_told(engine: Engine, tmp_path: Path) -> None:
+    clock = StandingClock(NOON_S)
+    worker = Worker(settings_from(tmp_path, COMMUNITY + ANNA + BEN), engine, clock)
+    worker.step()
+    clock.now_s += 900
+    with capture_logs() as logs:
+        worker.step()
+    assert not any("missed" in entry["event"] for entry in logs)
+    worker.close()
+    clock.now_s += 4 * 900
+    again = Worker(settings_from(tmp_path, COMMUNITY + ANNA + BEN), engine, clock)
+    with capture_logs() as logs:
+        again.step()
+    assert [entry["count"] for entry in logs if "missed" in entry["event"]] == [3]
+    again.close()
+
+
 def test_a_second_worker_with_another_chain_is_refused_and_changes_no_round(engine: Engine, tmp_path: Path) -> None:
     clock = StandingClock(NOON_S)
     (tmp_path / "other").mkdir()

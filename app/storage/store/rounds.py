@@ -82,6 +82,12 @@ def last_round_start_s(connection: Connection) -> int | None:
     return connection.execute(select(func.max(ROUNDS.c.start_s))).scalar()
 
 
+def last_cleared_start_s(connection: Connection) -> int | None:
+    """Start of the latest interval whose result was published, None before the first."""
+    cleared = ROUNDS.c.clearing_hash.is_not(None)
+    return connection.execute(select(func.max(ROUNDS.c.start_s)).where(cleared)).scalar()
+
+
 def close_round(
     connection: Connection, start_s: int, *, closed_s: int, digest: Callable[[tuple[Order, ...]], str]
 ) -> tuple[Order, ...]:
