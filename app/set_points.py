@@ -82,11 +82,7 @@ def decide_set_points(
     permitted_w = [float(point.generation_w) for point in points]
     if limits is not None:
         rest_w = uncontrolled_injection_w(injection_w, points, outcomes, minutes=minutes, buses=limits.buses)
-        try:
-            permitted_w = shared_room_w(limits, points, rest_w, injection_var)
-        except PowerFlowDiverged:
-            # The load alone is more than the network can carry: nobody knows what feeding in would do.
-            permitted_w = [0.0 for _ in points]
+        permitted_w = shared_room_w(limits, points, rest_w, injection_var)
     batteries = battery_powers_w(outcomes, minutes)
     decided = [
         PointSetPoints(
@@ -106,7 +102,19 @@ def decide_set_points(
 def shared_room_w(
     limits: NetworkLimits, points: Sequence[ControlledPoint], rest_w: FloatArray, rest_var: FloatArray
 ) -> list[float]:
-    """What each plant may feed in beside `rest_w`, `rest_var` [n_bus], whose load may turn out lower; as `points`."""
+    """What each plant may feed in beside `rest_w`, `rest_var` [n_bus], whose load may turn out lower; as `points`.
+
+    Nothing where the network has no state at all: nobody knows what feeding in would do.
+    """
+    try:
+        return _shared_room_w(limits, points, rest_w, rest_var)
+    except PowerFlowDiverged:
+        return [0.0 for _ in points]
+
+
+def _shared_room_w(
+    limits: NetworkLimits, points: Sequence[ControlledPoint], rest_w: FloatArray, rest_var: FloatArray
+) -> list[float]:
     careful_w = np.where(rest_w < 0, rest_w * SURE_SHARE_OF_LOAD, rest_w)
     careful_var = rest_var * SURE_SHARE_OF_LOAD
     column = {bus: k for k, bus in enumerate(limits.buses)}
