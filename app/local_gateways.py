@@ -45,6 +45,14 @@ class LocalGateways:
         self._running: list[Future[None]] = []
         self._all(gateway.open() for gateway in gateways)
 
+    def await_history(self) -> bool:
+        """Whether a gateway has read nothing yet and can still be handed what its meters showed before."""
+
+        async def awaits(gateway: Gateway) -> bool:
+            return not gateway.outbox.chains()
+
+        return any(self._all(awaits(gateway) for gateway in self._gateways))
+
     def import_histories(self, histories: Mapping[str, Sequence[RegisterReading]]) -> int:
         """Hand gateways that have read nothing yet what their meters showed before; how many readings were taken."""
 

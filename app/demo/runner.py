@@ -7,6 +7,7 @@ Each step may be repeated, so a demonstration that was killed goes on where it w
 
 import contextlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from app.factory import create_app
 from app.jobs import Scheduler
 from app.ledger_access import LedgerAccess, open_ledger, settler_key
 from app.local_gateways import LocalGateways
-from app.market_round import MarketDesk
+from app.market_round import MarketDesk, load_solvers
 from app.serving import WebServer, listen
 from app.settlement_run import SettlementDesk, anchor_batches, settle_due_periods
 from app.storage.database import open_database
@@ -98,6 +99,7 @@ class Demonstration:
 
     def open(self) -> None:
         """Build or find everything up to a web application that answers."""
+        threading.Thread(target=load_solvers, name="solvers", daemon=True).start()
         with self.stopwatch.on("set-up"):
             self._progress("homes and network", 0, 3)
             self.world = build_world(self.state, self.plan, days_before=DAYS_BEFORE)

@@ -151,6 +151,8 @@ def open_gateways(
 
 def import_history(gateways: LocalGateways, world: Neighbourhood, *, until_s: int) -> int:
     """Hand the gateways the days before, once; they deliver them like everything else. How many readings there are."""
+    if not gateways.await_history():
+        return 0
     with tempfile.TemporaryDirectory() as scratch:
         readings = dict(history(world, until_s=until_s, scratch=Path(scratch) / "history.sqlite"))
     return gateways.import_histories(readings)
