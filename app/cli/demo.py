@@ -39,7 +39,9 @@ NAMED_DAYS = {"sunny": SUNNY_DAY, "dark": DARK_DAY}
     "  commonwatt demo --households 30 --intervals 8 --no-serve --json"
 )
 @click.option("--network", default=DEFAULT_NETWORK, show_default=True, metavar="simbench:CODE", help="Whose homes.")
-@click.option("--households", type=int, help="How many of the network's homes; all of them by default.")
+@click.option(
+    "--households", type=click.IntRange(min=2), help="How many of the network's homes; all of them by default."
+)
 @click.option("--date", "day", default="sunny", show_default=True, help="sunny, dark, or a day as YYYY-MM-DD.")
 @click.option(
     "--intervals",
