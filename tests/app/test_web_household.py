@@ -83,7 +83,7 @@ def test_home_tells_the_price_of_now_and_of_the_next_interval(street_app: Flask)
         current_s = int(NOW.timestamp()) // SLOT_S * SLOT_S
         now, following = rounds_between(connection, start_s=current_s, end_s=current_s + 2 * SLOT_S)
     page = shown(member(street_app, "M01").get("/home").text)
-    assert f"{now.clearing_price_micro_per_kwh / 10_000:.2f} ct/kWh now" in page
+    assert f"18:30–18:45, now {now.clearing_price_micro_per_kwh / 10_000:.2f} ct/kWh" in page
     assert f"Next, 18:45–19:00: {following.clearing_price_micro_per_kwh / 10_000:.2f}" in page
 
 

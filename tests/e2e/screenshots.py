@@ -106,10 +106,10 @@ def take(browser: Browser, address: str, accounts: dict[str, str], out: Path, wa
         for text in shot.click:
             page.get_by_role("main").get_by_role("link", name=text).first.click()
         page.wait_for_load_state("networkidle")
-        if shot.whole:
-            # As high as the page, so that bars that stick to an edge of the window stand at the page's own edge.
+        if shot.whole and shot.size == PHONE:
+            # As high as the page, so that the bar that sticks to the window's lower edge stands at the page's own.
             page.set_viewport_size({"width": width, "height": page.evaluate("document.documentElement.scrollHeight")})
-        page.screenshot(path=out / f"{shot.name}.png")
+        page.screenshot(path=out / f"{shot.name}.png", full_page=shot.whole)
         context.close()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.web.charts.axis import PLOT_WIDTH, Tick, decimals_of, round_steps
 
-PLOT_HEIGHT = 200
+PLOT_HEIGHT = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
