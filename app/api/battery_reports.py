@@ -7,6 +7,7 @@ from app.access import Access, access, calling_gateway
 from app.agents.battery import BatteryLook
 from app.platform import platform
 from app.problems import ProblemError
+from app.storage.admission import CLOCK_TOLERANCE_S
 from app.storage.database import writing
 from app.storage.store.devices import devices
 from app.storage.store.outcomes import save_battery_looks
@@ -43,6 +44,8 @@ class BatteryReportsAnswer(BaseModel):
 def post_batteries(json_data: BatteryReports) -> BatteryReportsAnswer:
     """Keep what batteries hold: the agents offer what a home did not need. A device of another gateway is refused."""
     gateway = calling_gateway()
+    if json_data.at_s > platform().now_s() + CLOCK_TOLERANCE_S:
+        raise ProblemError(422, "future", f"at_s {json_data.at_s} is in the future: set the gateway's clock")
     with writing(platform().engine) as connection:
         point_of = {each.id: each.metering_point_id for each in devices(connection, gateway_id=gateway.id)}
         foreign = [each.device for each in json_data.batteries if each.device not in point_of]

@@ -18,6 +18,12 @@ from meters.signing import GENESIS_HASH, ReadingBatch, RegisterReading
 
 HEADS = core_table(tables.DeviceHead)
 CLOCK_TOLERANCE_S = 300
+# A clock that lost its time shows 1970; between then and now a straight line would have two million intervals.
+OLDEST_S = 3 * 366 * 86_400
+# No connection of a home carries a megawatt. Registers that say so are broken or forged, and what they would cost
+# would stop the settlement of everybody.
+POWER_W_MAX = 1_000_000
+MWH_PER_WATT_S = 1_000 / 3_600
 
 Key = tuple[str, int]
 
@@ -72,7 +78,8 @@ class Admission:
             self._recognise(batch, next_seq)
             return False
         opening = self._opening(batch)
-        _require_order(opening, batch.readings, latest_end_s=self._now_s + CLOCK_TOLERANCE_S)
+        _require_present(batch.readings, now_s=self._now_s)
+        _require_order(opening, batch.readings)
         self._take_in(batch, opening)
         return True
 
@@ -180,11 +187,18 @@ def _lock_heads(connection: Connection, points: Mapping[str, str]) -> dict[Key, 
     }
 
 
-def _require_order(opening: Anchor | None, readings: Iterable[RegisterReading], *, latest_end_s: int) -> None:
+def _require_present(readings: Iterable[RegisterReading], *, now_s: int) -> None:
+    for reading in readings:
+        end_s = reading.start_s + reading.duration_s
+        if end_s > now_s + CLOCK_TOLERANCE_S:
+            raise RefusedError("malformed", f"seq {reading.seq} ends at {end_s}, in the future: set the clock")
+        if end_s < now_s - OLDEST_S:
+            raise RefusedError("malformed", f"seq {reading.seq} ends at {end_s}, years ago: set the clock")
+
+
+def _require_order(opening: Anchor | None, readings: Iterable[RegisterReading]) -> None:
     for reading in readings:
         closing = anchor_of(reading)
-        if closing.end_s > latest_end_s:
-            raise RefusedError("malformed", f"seq {reading.seq} ends at {closing.end_s}, in the future: set the clock")
         if opening is not None:
             if reading.start_s < opening.end_s or closing.end_s == opening.end_s:
                 raise RefusedError("malformed", f"seq {reading.seq} overlaps the reading before it")
@@ -193,7 +207,19 @@ def _require_order(opening: Anchor | None, readings: Iterable[RegisterReading], 
                     "malformed",
                     f"seq {reading.seq}: a register decreases; a reset or replaced meter begins a new epoch",
                 )
+            _require_carriable(opening, closing, reading.seq)
         opening = closing
+
+
+def _require_carriable(opening: Anchor, closing: Anchor, seq: int) -> None:
+    risen_mwh = max(closing.import_mwh - opening.import_mwh, closing.export_mwh - opening.export_mwh)
+    span_s = closing.end_s - opening.end_s
+    if risen_mwh > POWER_W_MAX * MWH_PER_WATT_S * span_s:
+        raise RefusedError(
+            "malformed",
+            f"seq {seq}: a register rises by {risen_mwh // 1000} Wh in {span_s} s, more than any home's connection "
+            "carries; a replaced meter begins a new epoch",
+        )
 
 
 def _stored_slots(
