@@ -191,6 +191,15 @@ def test_an_archive_that_climbs_out_of_its_directory_is_refused(tmp_path: Path) 
     assert not (tmp_path.parent / "escaped").exists()
 
 
+def test_an_archive_with_a_link_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc/hostname")
+    with tarfile.open(tmp_path / "linked.tar", "w") as packed:
+        packed.add(tmp_path / "link", arcname="state/link")
+    with pytest.raises(InputError, match="is no plain file"):
+        restore(tmp_path / "linked.tar", state=tmp_path / "restored")
+    assert not (tmp_path / "restored").exists()
+
+
 def test_a_ledger_that_the_chain_does_not_confirm_is_refused(state: Path, tmp_path: Path) -> None:
     with sqlite3.connect(state / "community.sqlite") as database:
         database.execute("UPDATE settlement_batch SET block_hash = '0x1234'")
