@@ -43,6 +43,8 @@ def command(*, member: str, month: str, out: Path, state: Path, database: str | 
     """
     if out.suffix not in ENDINGS:
         raise InputError(f"--out {out}: name a file ending in {', '.join(ENDINGS)}")
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"--out {out}: the directory {out.parent} does not exist")
     file = state / "community.sqlite"
     if database is None and not file.exists():
         raise InputError(f"{file} does not exist: give the community's directory with --state")

@@ -30,8 +30,8 @@ def print_address(console: Console, url: str, sign_ins: dict[str, SignIn]) -> No
 def _homes(result: DemoResult) -> Table:
     table = Table(
         title=f"{result.date}: a day for {result.households} homes, full bills in EUR",
-        caption="costs +, income -; supplier only: the same home on the same network without a market;\n"
-        "better by also counts what is left in a battery at the end",
+        caption="costs +, income -; supplier only: the same home and network, no market\n"
+        "better by: also counts what is left in a battery at the end",
         box=box.SIMPLE_HEAD,
     )
     for name in ("home", "with the market", "supplier only", "better by", "from neighbours", "to neighbours"):
