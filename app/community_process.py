@@ -12,11 +12,12 @@ from app.errors import InputError
 from app.factory import create_app
 from app.founding import configured
 from app.jobs import run_for_ever
+from app.late_database import database_of
 from app.local_gateways import LocalGateways, enrol_local
 from app.meter_places import LOCAL_GATEWAY, local_gateway_config
 from app.platform import RpcDispatcher
 from app.serving import WebServer, listen
-from app.worker import PAUSE_S, Worker, database_of
+from app.worker import PAUSE_S, Worker
 from contracts.rpc import read_only_dispatch
 from meters.api import MeterApi
 from meters.clock import Clock

@@ -1,7 +1,5 @@
 """The web application: API and pages over one database, with one clock."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 from apiflask import APIFlask, HTTPError
@@ -23,11 +21,11 @@ from app.problems import ProblemError, problem_response
 from app.security_headers import add_security_headers
 from app.serving import tell_own_time
 from app.sessions import set_up_sessions
-from app.storage.database import open_database, reading
+from app.storage.database import reading
 from app.untrusted import hold_requests_to_limits
-from meters.clock import Clock, clock_from_environment, system_clock
+from meters.clock import Clock, system_clock
 
-__all__ = ["Platform", "create_app", "from_environment"]
+__all__ = ["Platform", "create_app", "create_deployed_app"]
 
 # The assets have a blueprint of their own. APIFlask's annotation knows no None, Flask does.
 NO_STATIC_FOLDER: dict[str, Any] = {"static_folder": None}
@@ -75,16 +73,10 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, chain_rpc: R
     return app
 
 
-def from_environment() -> APIFlask:
-    """The application as a server process runs it: settings from COMMONWATT_CONFIG and the environment.
-
-    COMMONWATT_CLOCK_FILE names the clock of a rehearsal.
-    """
-    config = os.environ.get("COMMONWATT_CONFIG")
-    settings = Settings.load(None if config is None else Path(config), os.environ)
+def create_deployed_app(settings: Settings, engine: Engine, clock: Clock) -> APIFlask:
+    """The application of a process of its own, with a window onto the chain that another serves, if one does."""
     rpc = forwarding_rpc(settings.chain_url) if settings.chain_url else None
-    clock = clock_from_environment(os.environ)
-    return create_app(settings, open_database(settings.database_url), clock, chain_rpc=rpc)
+    return create_app(settings, engine, clock, chain_rpc=rpc)
 
 
 def healthz() -> ResponseReturnValue:

@@ -1,4 +1,4 @@
-"""The web application in a thread of this process, for communities that live on one machine."""
+"""The web server: a thread of this process."""
 
 import socket
 import threading
@@ -63,10 +63,7 @@ def listen(host: str, port: int | None) -> socket.socket:
 
 
 def tell_own_time(app: Flask, clock: Clock) -> None:
-    """Answer with a simulated clock in the Date header: gateways compare theirs with it.
-
-    Some servers add the machine's date in front of it: the last one counts.
-    """
+    """Answer with a simulated clock in the Date header: gateways compare theirs with it."""
 
     @app.after_request
     def date(response: Response) -> Response:

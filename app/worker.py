@@ -4,12 +4,10 @@
 else in one process. Rounds go on while the chain is away.
 """
 
-import threading
 from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
 from app.agents.histories import Histories
 from app.config import Settings
@@ -20,7 +18,7 @@ from app.leadership import Leadership
 from app.ledger_access import LateLedger, LedgerAccess, open_ledger, settler_key
 from app.market_round import MarketDesk
 from app.settlement_run import SettlementDesk
-from app.storage.database import open_database, reading
+from app.storage.database import reading
 from app.storage.store.community import Community, find_community
 from app.storage.store.rounds import last_cleared_start_s
 from app.worker_state import WorkerState, tell_state
@@ -33,7 +31,6 @@ from meters.clock import Clock
 from meters.interval import DeliveryInterval
 
 PAUSE_S = 1.0
-DATABASE_AGAIN_S = 3.0
 
 log = structlog.get_logger(__name__)
 
@@ -177,20 +174,3 @@ def network_of(spec: str) -> GridNetwork:
         return open_network(spec)
     except NetworkError as error:
         raise InputError(f"community.network: {error}") from error
-
-
-def database_of(settings: Settings, stopped: threading.Event) -> Engine | None:
-    """The database, as soon as its server answers; None if `stopped` before. Raises InputError for other mistakes."""
-    said = False
-    while not stopped.is_set():
-        try:
-            return open_database(settings.database_url)
-        except InputError as error:
-            is_away = isinstance(error.__cause__, OperationalError) and settings.database_url.startswith("postgres")
-            if not is_away:
-                raise
-            if not said:
-                log.warning("the database does not answer: trying again", reason=" ".join(str(error).split()))
-            said = True
-        stopped.wait(DATABASE_AGAIN_S)
-    return None

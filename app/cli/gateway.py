@@ -157,9 +157,9 @@ def enroll_here(folder: Path, server: str, community: Path) -> None:
     approval is asked for. Waits until there is a ledger to sign for. May be repeated, and keeps the key.
     """
     from app.config import Settings
+    from app.late_database import database_of
     from app.neighbouring_gateway import CONFIG_FILE, enrol_here, wait_for_ledger
     from app.process_log import log_to_stderr
-    from app.worker import database_of
 
     log_to_stderr()
     stopped = threading.Event()

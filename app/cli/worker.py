@@ -38,8 +38,9 @@ def _run(settings: Settings) -> None:
     from sqlalchemy.exc import DBAPIError
 
     from app.jobs import run_for_ever
+    from app.late_database import database_of
     from app.process_log import log_to_stderr
-    from app.worker import PAUSE_S, Worker, database_of
+    from app.worker import PAUSE_S, Worker
     from meters.clock import clock_from_environment
 
     log_to_stderr()

@@ -12,9 +12,11 @@ from sqlalchemy import Engine
 from werkzeug.routing import Rule
 
 from app.access import Access, rule_of
-from app.factory import from_environment
+from app.config import Settings
+from app.factory import create_deployed_app
 from app.storage.database import writing
 from app.storage.store.devices import set_gateway_status
+from meters.clock import system_clock
 from tests.app.neighbourhood import NOON_S, token_for
 
 OPEN_WORDS = re.compile("health|openapi|docs|public|tariff")
@@ -163,13 +165,9 @@ def test_every_reference_in_the_openapi_document_leads_somewhere(client: FlaskCl
         assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"], reference
 
 
-def test_the_server_process_builds_the_application_from_its_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sqlite_url: str
-) -> None:
-    monkeypatch.setenv("COMMONWATT_STATE", str(tmp_path))
-    monkeypatch.setenv("COMMONWATT_DATABASE_URL", sqlite_url)
-    monkeypatch.setenv("COMMONWATT_CHAIN_URL", "http://127.0.0.1:1")
-    client = from_environment().test_client()
+def test_the_server_process_has_a_window_onto_the_served_chain(tmp_path: Path, engine: Engine) -> None:
+    environment = {"COMMONWATT_STATE": str(tmp_path), "COMMONWATT_CHAIN_URL": "http://127.0.0.1:1"}
+    client = create_deployed_app(Settings.load(None, environment), engine, system_clock).test_client()
     assert client.get("/healthz").data == b"ok\n"
     answer = client.post("/api/v1/public/chain", json={"id": 1, "method": "eth_chainId"}).json
     assert answer is not None

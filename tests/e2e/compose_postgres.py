@@ -4,6 +4,7 @@ import os
 import pwd
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,7 +20,9 @@ class Postgres:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.data = stack.root / "postgres"
+        # Not below pytest's own directory: every other session that starts takes that away from the server's user.
+        home = tempfile.TemporaryDirectory(prefix="commonwatt-postgres-", ignore_cleanup_errors=True)
+        self.data = Path(stack.closing.enter_context(home)) / "data"
         host, _, port = stack.address("postgres", 5432).partition(":")
         path = f"{POSTGRES_VERSIONS[VERSION]}{os.pathsep}{os.defpath}"
         stack.added["postgres"] = {"PATH": path, "PGHOST": host, "PGPORT": port, "LC_ALL": "C.UTF-8"}

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,6 +112,8 @@ class Stack:
     clock: Path | None = None  # the clock of a rehearsal, in a folder that every service may write to
     ports: dict[tuple[str, int], int] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    healthy: set[str] = field(default_factory=set)  # since they were started
+    closing: ExitStack = field(default_factory=ExitStack)  # what goes when the last process has ended
 
     def address(self, service: str, port: int) -> str:
         """Where a service's port is on this machine."""
@@ -207,12 +209,15 @@ class Stack:
 
     def wait_healthy(self, name: str, seconds: float = 90) -> None:
         """Wait until a service's health check passes; fails with the end of its log."""
+        if name in self.healthy:
+            return
         deadline = time.monotonic() + seconds
         while not self.is_healthy(name):
             process = self.processes[name]
             assert process.poll() is None, f"{name} ended with {process.returncode}\n{self.log(name)}"
             assert time.monotonic() < deadline, f"{name} is not healthy after {seconds} s\n{self.log(name)}"
             time.sleep(0.3)
+        self.healthy.add(name)
 
     def wait_completed(self, name: str, seconds: float = 90) -> None:
         """Wait until a service that ends by itself has ended well; fails with the end of its log."""
@@ -226,6 +231,7 @@ class Stack:
     def kill(self, name: str) -> None:
         """End a service as a power cut would: every process of it at once, no chance to say anything."""
         process = self.processes.pop(name)
+        self.healthy.discard(name)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
@@ -239,6 +245,7 @@ class Stack:
             with suppress(subprocess.TimeoutExpired):
                 self.processes[name].wait(10)
             self.kill(name)
+        self.closing.close()
 
 
 def waiting_for(seconds: float, step_s: float = 0.3) -> Iterator[None]:
