@@ -99,7 +99,6 @@ class Demonstration:
 
     def open(self) -> None:
         """Build or find everything up to a web application that answers."""
-        threading.Thread(target=load_solvers, name="solvers", daemon=True).start()
         with self.stopwatch.on("set-up"):
             self._progress("homes and network", 0, 3)
             self.world = build_world(self.state, self.plan, days_before=DAYS_BEFORE)
@@ -120,6 +119,8 @@ class Demonstration:
             self.network = network_of(self.engine, self.plan)
             self._progress("web application", 2, 3)
             self._serve()
+        # While the meters start; not while the homes are built, which needs the memory.
+        threading.Thread(target=load_solvers, name="solvers", daemon=True).start()
         with self.stopwatch.on("meters"):
             ports = self._meters.ensure(self.world)
             self._gateways = open_gateways(
