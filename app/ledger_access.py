@@ -73,7 +73,7 @@ def settler_key(path: Path, *, seed: str | None = None) -> LocalAccount:
     Raises InputError if the file is not a key.
     """
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         secret = os.urandom(32) if seed is None else keccak(f"settler:{seed}".encode())
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, KEY_FILE_MODE)
         with os.fdopen(descriptor, "w") as file:

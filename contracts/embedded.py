@@ -117,6 +117,8 @@ class EmbeddedChain:
     @staticmethod
     def _connect(path: Path) -> sqlite3.Connection:
         # Autocommit: every INSERT is a transaction of its own, synced before `execute` returns.
+        if not path.exists():
+            path.touch(mode=0o600)
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")

@@ -16,7 +16,7 @@ class SingleWriter:
     """
 
     def __init__(self, path: Path, *, what: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # The file itself stays for ever: removing it would let two processes hold "the" lock on two files.
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

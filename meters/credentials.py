@@ -65,7 +65,7 @@ def load_credentials(state_dir: Path) -> Credentials:
 
 def save_credentials(state_dir: Path, credentials: Credentials) -> Path:
     """Write the credentials so that only this user can read them; replaces the file in one step."""
-    state_dir.mkdir(parents=True, exist_ok=True)
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = state_dir / FILE_NAME
     domain = credentials.domain
     document = {

@@ -91,10 +91,12 @@ def open_file(path: Path) -> tuple[sqlite3.Connection, TextIO]:
 
     Raises OutboxError if another process has it or if the file is damaged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = path.with_name(f"{path.name}.lock").open("w", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not path.exists():
+            path.touch(mode=0o600)  # what a home consumes is nobody else's business
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("PRAGMA busy_timeout=5000")
         connection.execute("PRAGMA journal_mode=WAL")

@@ -30,7 +30,7 @@ def _open(state: Path, *, chain_id: int | None = None, create: bool) -> Embedded
     if not create and not path.exists():
         raise InputError(f"{path} does not exist: give the directory that holds the chain")
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
         return EmbeddedChain(path, clock=clock_from_environment(os.environ), chain_id=chain_id)
     except (AlreadyInUseError, ChainDamagedError, OSError) as error:
         raise InputError(str(error)) from error

@@ -94,7 +94,7 @@ class DemoState:
         """Remember what is played here. Raises InputError if the folder holds another demonstration."""
         file = self.folder / "plan.json"
         if not file.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_whole(file, json.dumps(asdict(plan)))
             return
         known = DemoPlan(**json.loads(file.read_text()))

@@ -17,6 +17,7 @@ from app.errors import InputError
 from app.storage.schema import upgrade_to_head
 
 BUSY_TIMEOUT_MS = 30_000
+OWNER_ONLY = 0o600
 
 
 def open_database(url: str) -> Engine:
@@ -83,7 +84,10 @@ def _parse(url: str) -> URL:
 
 def _sqlite(url: URL) -> Engine:
     assert url.database is not None
-    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    file = Path(url.database)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not file.exists():
+        file.touch(mode=OWNER_ONLY)  # what homes consume is nobody else's business; SQLite's own files follow this one
     engine = create_engine(url)
 
     @event.listens_for(engine, "connect")

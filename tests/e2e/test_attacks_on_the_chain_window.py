@@ -11,7 +11,6 @@ import pytest
 from eth_account import Account
 from eth_utils.crypto import keccak
 
-from app.auth_pages import limiter
 from app.chain_window import forwarding_rpc
 from contracts.embedded import EmbeddedChain
 from contracts.rpc import METHODS, READ_ONLY_METHODS, read_only_dispatch
@@ -128,7 +127,6 @@ def test_a_batch_holds_few_calls_of_contracts(window: Any, contracts: dict[str, 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b'{"id": "\\ud800"}', b'{"id": 1' + b"0" * 5_000])
 def test_a_served_chain_survives_json_made_to_break_the_parser(tmp_path: Path, body: bytes) -> None:
-    limiter.reset()
     chain = EmbeddedChain(tmp_path / "chain.sqlite", clock=StandingClock(NOON_S))
     server = RpcServer(chain, "127.0.0.1", 0)
     try:
