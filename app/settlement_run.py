@@ -38,6 +38,7 @@ from app.storage.store.settlement import (
     unfinished_batches,
 )
 from app.storage.store.settlement import prepare_batch as store_batch
+from app.unsettled_energy import alarm_unsettled
 from contracts.allocation import ClearedInterval
 from contracts.batches import BatchContents, PreparedBatch, TradedOrder, prepare_batch
 from contracts.corrections import congestion_rebate
@@ -48,7 +49,7 @@ from contracts.shares import share_out
 from contracts.transfers import CONGESTION, Transfer, net_positions
 from matching.orders import Firmness, Order, Trade
 from meters.clock import Clock
-from meters.interval import DeliveryInterval
+from meters.interval import DeliveryInterval, IntervalEnergy
 
 RUN = "D1"
 SaltSource = Callable[[str, int], bytes]
@@ -141,6 +142,8 @@ def settle_period(desk: SettlementDesk, period: Period) -> int:
         transfers += _settle_congestion(connection, snapshot, settled, transfers)
         batch = _prepared(connection, desk, period, settled, transfers)
         _store(connection, desk, batch, [transfer.transfer_id for transfer in transfers])
+        left_out = [energy for each in settled for energy in each.left_out]
+        alarm_unsettled(connection, left_out, now_s=int(desk.clock().timestamp()))
     return batch.sequence
 
 
@@ -172,6 +175,7 @@ class _SettledRound:
     result: IntervalSettlement
     outcomes: tuple[tuple[Order, Trade], ...]
     evidence: RoundEvidence
+    left_out: tuple[IntervalEnergy, ...]
 
 
 def _settle_round(connection: Connection, snapshot: Snapshot, cleared: MarketRound) -> _SettledRound:
@@ -180,6 +184,7 @@ def _settle_round(connection: Connection, snapshot: Snapshot, cleared: MarketRou
     then = community_at(connection, interval.start_s)
     orders, trades = book_of(connection, interval.start_s), trades_of(connection, interval.start_s)
     outcomes = outcomes_of(orders, trades)
+    energies = energies_at(connection, interval)
     result = settle_interval(
         ClearedInterval(
             interval=interval,
@@ -188,7 +193,7 @@ def _settle_round(connection: Connection, snapshot: Snapshot, cleared: MarketRou
             clearing_price_micro_per_kwh=cleared.clearing_price_micro_per_kwh,
             reference_curtailed_wh=reference_curtailment(outcomes, seed=snapshot.community.tie_seed),
         ),
-        [energy for point, energy in energies_at(connection, interval).items() if point in then.homes],
+        [energy for point, energy in energies.items() if point in then.homes],
         point_terms(then),
         tariff=then.tariff,
         run=RUN,
@@ -203,7 +208,8 @@ def _settle_round(connection: Connection, snapshot: Snapshot, cleared: MarketRou
         clearing_digest=cleared.clearing_hash or "",
         tariff_digest=then.tariff.digest(),
     )
-    return _SettledRound(result=result, outcomes=outcomes, evidence=evidence)
+    left_out = tuple(energy for point, energy in energies.items() if point not in then.homes)
+    return _SettledRound(result=result, outcomes=outcomes, evidence=evidence, left_out=left_out)
 
 
 def reference_curtailment(outcomes: Sequence[tuple[Order, Trade]], *, seed: str) -> dict[str, int]:
