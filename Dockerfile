@@ -31,6 +31,7 @@ RUN apt-get update \
 
 RUN groupadd --gid 10001 commonwatt \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/commonwatt --shell /usr/sbin/nologin commonwatt \
+ && install -d /etc/commonwatt \
  && install -d -o commonwatt -g commonwatt -m 0750 \
       /var/lib/commonwatt /var/lib/commonwatt/chain /var/lib/commonwatt/gateway /var/cache/commonwatt
 

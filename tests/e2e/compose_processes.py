@@ -127,16 +127,21 @@ class Stack:
             named = service.name if host in {"0.0.0.0", LOOPBACK} else host  # noqa: S104  the text of the file, not a bind
             return self.address(named, port) if named in self.services else match[0]
 
+        places = self._places(service)
+        targets = "|".join(re.escape(target) for target in sorted(places, key=len, reverse=True))
         text = PORT.sub(address, text)
-        for target in sorted(self._places(service), key=len, reverse=True):
-            text = re.sub(rf"(?<![\w./-]){re.escape(target)}(?![\w-])", str(self._places(service)[target]), text)
-        return text
+        return re.sub(rf"(?<![\w./-])({targets})(?![\w-])", lambda match: str(places[match[1]]), text)
 
     def _places(self, service: Service) -> dict[str, Path]:
         places = {target: self.root / "volumes" / volume for target, volume in service.volumes.items()}
         places |= {target: self.root / "files" / service.name / target.strip("/") for target in service.files}
+        places |= dict.fromkeys(service.writable, self.root / "tmp" / service.name)
         home = {"/var/lib/commonwatt": self.root / "image" / service.name, "/var/cache/commonwatt": self.root / "cache"}
         return home | places
+
+    def place(self, name: str, target: str) -> Path:
+        """Where a path in a service's container is on this machine."""
+        return Path(self.local(self.services[name], target))
 
     def prepare(self, service: Service) -> list[Path]:
         """Make the directories and files a service will find; returns those it may write to."""
