@@ -1,4 +1,4 @@
-"""Every page in a real browser: no accessibility violation, no error, nothing loaded from elsewhere, no sideways scroll."""
+"""Every page in a real browser: no accessibility violation, no error, nothing from elsewhere, no sideways scroll."""
 
 from collections.abc import Iterator
 from datetime import timedelta
