@@ -40,6 +40,9 @@ def command(*, config: Path, email: str, link_for: str | None) -> None:
     with writing(engine) as connection:
         if link_for is None:
             ensure_operator(connection, now_s=now_s, email=email)
+        joined = {each.id for each in participants(connection)}
+        if link_for not in joined and link_for in {each.id for each in settings.members}:
+            raise InputError(f"member {link_for} joins when `commonwatt up` starts with {config}: ask again after that")
         known = participants(connection, role="operator")[0].id if link_for is None else link_for
         link = sign_in_link(connection, known, settings.web.base_url, now_s=now_s)
     engine.dispose()

@@ -72,6 +72,13 @@ def test_init_keeps_a_configuration_that_exists(folder: Path) -> None:
     assert Path("commonwatt.toml").read_text() == COMMUNITY + ANNA + BEN
 
 
+def test_a_link_for_a_member_who_has_not_joined_yet_says_when(folder: Path) -> None:
+    run("init")
+    result = run("init", "--link-for", "anna")
+    assert result.exit_code == 2
+    assert "joins when `commonwatt up` starts" in result.output
+
+
 def test_a_link_for_a_stranger_is_refused(folder: Path) -> None:
     run("init")
     result = run("init", "--link-for", "nobody")
