@@ -56,7 +56,9 @@ class MeterProcess:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return int(file.read())
+                # Whoever has just taken the lock has not written its id yet.
+                written = file.read()
+                return int(written) if written else None
         return None
 
     def close(self) -> None:
