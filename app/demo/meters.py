@@ -40,11 +40,14 @@ class MeterProcess:
         """Make sure that the meters answer; the port of each home. A process that outlived a crash is used again."""
         write_whole(self._state.owner, mark_of_this_process())
         if not self._state.ports.exists():
-            ports = free_ports(len(world.homes))
-            numbered = {home.home_id: port for home, port in zip(world.homes, ports, strict=True)}
-            write_whole(self._state.ports, json.dumps(numbered))
+            self._choose_ports(world)
         if self.process_id() is None:
-            self._start()
+            try:
+                self._start()
+            except InputError:
+                # Somebody else may have taken a port since the last time: nothing but the address depends on it.
+                self._choose_ports(world)
+                self._start()
         ports_of: dict[str, int] = json.loads(self._state.ports.read_text())
         return ports_of
 
@@ -71,6 +74,11 @@ class MeterProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(serving, signal.SIGTERM)
             time.sleep(LOOK_S)
+
+    def _choose_ports(self, world: Neighbourhood) -> None:
+        ports = free_ports(len(world.homes))
+        numbered = {home.home_id: port for home, port in zip(world.homes, ports, strict=True)}
+        write_whole(self._state.ports, json.dumps(numbered))
 
     def _start(self) -> None:
         with self._state.meters_log.open("ab") as log:
