@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from app.errors import InputError
-from app.market_round import MarketDesk, expect, open_gate, publish_envelopes, run_gate_closure
+from app.market_round import MarketDesk, expect, is_announced, open_gate, publish_envelopes, run_gate_closure
 from app.settlement_run import SettlementDesk, anchor_batches, settle_due_periods
 from contracts.chain import ChainUnreachable
 from matching.clearing import Clearing
@@ -41,9 +41,10 @@ class Scheduler:
         self.settle()
 
     def announce(self, interval: DeliveryInterval) -> None:
-        """Open the gate of an interval and publish its envelopes, once."""
-        if open_gate(self.market, interval):
+        """Publish the envelopes of an interval and open its gate, once; the gate last: a crash skips neither."""
+        if not is_announced(self.market, interval):
             publish_envelopes(self.market, expect(self.market, interval, decided_s=self.market.now_s()))
+            open_gate(self.market, interval)
 
     def close(self, interval: DeliveryInterval) -> None:
         """Close the gate of an interval and publish its result, once."""

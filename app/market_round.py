@@ -1,7 +1,7 @@
 """The story of one delivery interval T, in the order in which it happens.
 
-    open_gate              the sealed book opens, people and agents may place orders
     publish_envelopes      what each connection may count on
+    open_gate              the sealed book opens, people and agents may place orders
     place_agent_orders     agents decide on what was metered by now
     close_gate             the book is frozen and hashed
     clear_and_publish      auction under the network's limits; trades, prices and set-points in one transaction
@@ -71,13 +71,16 @@ def load_solvers() -> None:
     import_module("grid.judge")
 
 
-def open_gate(desk: MarketDesk, interval: DeliveryInterval) -> bool:
-    """From now until gate closure orders for `interval` are taken; whether the gate was shut before."""
+def is_announced(desk: MarketDesk, interval: DeliveryInterval) -> bool:
+    """Whether there is a round for the interval, open or later."""
+    with reading(desk.engine) as connection:
+        return find_round(connection, interval.start_s) is not None
+
+
+def open_gate(desk: MarketDesk, interval: DeliveryInterval) -> None:
+    """From now until gate closure orders for `interval` are taken; a round that is there already stays as it is."""
     with writing(desk.engine) as connection:
-        if find_round(connection, interval.start_s) is not None:
-            return False
         open_rounds(connection, [interval.start_s])
-        return True
 
 
 def expect(desk: MarketDesk, interval: DeliveryInterval, *, decided_s: int) -> Expectation:
