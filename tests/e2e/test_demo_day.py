@@ -1,7 +1,5 @@
 """`commonwatt demo` as people and programs meet it: its figures, its web application, its end, and its refusals."""
 
-import csv
-import io
 import json
 import re
 import signal
@@ -10,9 +8,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from click.testing import CliRunner
+from demo_visitor import Browser
 from demonstrations import (
     HOUSEHOLDS,
     Demonstration,
@@ -113,22 +111,6 @@ def test_the_network_keeps_its_limits(figures: dict[str, object]) -> None:
     assert figures["ac_violations"] == 0
     assert 1.0 < figures["max_vm_pu"] <= 1.1
     assert 0 < figures["max_line_loading_percent"] <= 100
-
-
-class Browser:
-    """Somebody who looks at the web application."""
-
-    def __init__(self, url: str) -> None:
-        self.client = httpx.Client(base_url=url, timeout=20, follow_redirects=True)
-
-    def sign_in(self, email: str, password: str) -> httpx.Response:
-        form = self.client.get("/sign-in").text
-        token = re.search(r'name="csrf_token" value="([^"]+)"', form)
-        assert token is not None
-        return self.client.post("/sign-in", data={"csrf_token": token[1], "email": email, "password": password})
-
-    def csv(self, path: str) -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO(self.client.get(path).text)))
 
 
 def told_sign_in(demonstration: Demonstration, role: str) -> tuple[str, str]:
