@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid.feeder import NetworkError
+from grid.simbench_rows import simbench_network
 from grid.soundness import INJECTION_TABLES, require_sound
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ def _simbench(code: str) -> "pandapowerNet":
     if code not in codes:
         close = difflib.get_close_matches(code, codes, n=3) or LOW_VOLTAGE_CODES[:3]
         raise NetworkError(f"simbench:{code} is not a SimBench network: did you mean {', '.join(close)}?")
-    net = simbench.get_simbench_net(code)
-    net.pop("profiles", None)  # tens of megabytes that no power flow reads
+    net = simbench_network(code, [0])
+    net.pop("profiles", None)  # no power flow reads them
     return net
 
 

@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from grid.simbench_rows import simbench_network
+
 SLOT_S = 900
 PROFILE_YEAR = 2016
 DEFAULT_NETWORK = "simbench:1-LV-rural3--2-sw"
@@ -145,23 +147,23 @@ def _simbench_homes(
 
     if code not in simbench.collect_all_simbench_codes():
         raise NeighbourhoodError(f"no SimBench network is called {code!r}: see `commonwatt grid list`")
-    net = simbench.get_simbench_net(code)
+    net = simbench_network(code, rows.tolist())
     values = simbench.get_absolute_values(net, profiles_instead_of_study_cases=True)
     buses = sorted(int(bus) for bus in net.load.bus.unique() if net.bus.vn_kv[bus] < 1)
     if not buses:
         raise NeighbourhoodError(f"SimBench network {code!r} has no low-voltage loads: choose a 1-LV-... network")
-    load_w = _per_bus(values[("load", "p_mw")], net.load.bus, buses, rows)
-    load_var = _per_bus(values[("load", "q_mvar")], net.load.bus, buses, rows)
+    load_w = _per_bus(values[("load", "p_mw")], net.load.bus, buses)
+    load_var = _per_bus(values[("load", "q_mvar")], net.load.bus, buses)
     # A SimBench storage of type PV_Storage stands for a battery with its own solar: profile "Storage_PV3_..." names it.
     hybrid_mw = np.column_stack(
         [
             np.asarray(net.profiles["renewables"][profile.split("_")[1]]) * size_mw
             for profile, size_mw in zip(net.storage.profile, net.storage.sn_mva, strict=True)
         ]
-        or [np.zeros((366 * 96, 0))]
+        or [np.zeros((len(rows), 0))]
     )
-    generation_w = _per_bus(values[("sgen", "p_mw")], net.sgen.bus, buses, rows) * solar_factor
-    generation_w += _per_bus(hybrid_mw, net.storage.bus, buses, rows) * solar_factor
+    generation_w = _per_bus(values[("sgen", "p_mw")], net.sgen.bus, buses) * solar_factor
+    generation_w += _per_bus(hybrid_mw, net.storage.bus, buses) * solar_factor
     solar = net.sgen.groupby("bus").p_mw.sum() * 1e6
     storage = net.storage.groupby("bus")[["sn_mva", "max_e_mwh"]].sum() * 1e6
     homes = [
@@ -177,10 +179,10 @@ def _simbench_homes(
     return homes, load_w, load_var, generation_w
 
 
-def _per_bus(frame: object, element_bus: object, buses: list[int], rows: NDArray[np.int64]) -> FloatArray:
-    values = np.asarray(frame, dtype=np.float64)[rows] * 1e6
+def _per_bus(frame: object, element_bus: object, buses: list[int]) -> FloatArray:
+    values = np.asarray(frame, dtype=np.float64) * 1e6
     column = {bus: k for k, bus in enumerate(buses)}
-    out = np.zeros((len(rows), len(buses)))
+    out = np.zeros((len(values), len(buses)))
     for element, bus in enumerate(np.asarray(element_bus, dtype=np.int64)):
         if int(bus) in column:
             out[:, column[int(bus)]] += values[:, element]
