@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 COMMONWATT = Path(sys.executable).parent / "commonwatt"
-LOOK_S = 0.5
+LOOK_S = 0.1
 
 
 def family(process: psutil.Process) -> Iterator[psutil.Process]:
@@ -23,7 +23,7 @@ def family(process: psutil.Process) -> Iterator[psutil.Process]:
 
 
 def memory_mb(process: psutil.Process) -> float:
-    """What the family holds now, pages that are shared counted once."""
+    """What the family holds now, pages that are shared counted once; looked at often, because peaks are short."""
     total = 0
     for each in family(process):
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):

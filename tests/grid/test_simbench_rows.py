@@ -17,7 +17,8 @@ def test_the_network_is_the_whole_one_with_these_rows_in_this_order() -> None:
     assert nets_equal(whole, short)
     assert profiles[0].keys() == profiles[1].keys()
     for name, year in profiles[0].items():
-        assert np.array_equal(year.iloc[ROWS].drop(columns="time"), profiles[1][name].drop(columns="time"))
+        chosen = year.iloc[ROWS if len(year) else []]
+        assert np.array_equal(chosen.drop(columns="time"), profiles[1][name].drop(columns="time"))
 
 
 def test_a_row_beyond_the_year_is_refused() -> None:
