@@ -68,12 +68,12 @@ async def _read(
     gateway: RunsInRealTime, clock: Clock, boundary_read: asyncio.Event, interval_began: asyncio.Event
 ) -> None:
     minutes = gateway.config.interval_minutes
+    # Settled before polling: a poll that ends behind the boundary must not make it forgotten.
+    boundary = DeliveryInterval.containing(clock(), minutes).end
     await gateway.poll()
     # What passed while the gateway was down is known by now.
     boundary_read.set()
     while True:
-        # Settled before polling: a poll that ends behind the boundary must not make it forgotten.
-        boundary = DeliveryInterval.containing(clock(), minutes).end
         while (next_poll := clock() + timedelta(seconds=gateway.config.poll_s)) < boundary:
             await _until(next_poll, clock)
             await gateway.poll()
@@ -85,6 +85,7 @@ async def _read(
         for device, failure in sorted(report.failed.items()):
             log.warning("%s was not read at %s: %s", device, report.boundary.strftime("%H:%M"), failure)
         boundary_read.set()
+        boundary = DeliveryInterval.containing(clock(), minutes).end
 
 
 async def _deliver(gateway: RunsInRealTime, clock: Clock, boundary_read: asyncio.Event) -> None:

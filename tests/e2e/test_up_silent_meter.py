@@ -49,6 +49,7 @@ def test_a_silent_meter_is_named_in_one_line_and_rounds_go_on(tmp_path: Path) ->
     try:
         stage.start("up", "up", until=r"(?m)^(http://127\.0\.0\.1:\d+)$")
         up = stage.processes["up"]
+        wait_for(lambda: "reading meters" in log.read_text(), process=up, log=log)
         for minute in (5, 10):
             stage.move_to(datetime(2026, 5, 12, 11, minute, 1, tzinfo=UTC))
             said = f"D-anna was not read at 11:{minute:02}"
