@@ -46,6 +46,7 @@ class Home:
             bus=self.point.bus,
             generation_controllable=self.point.generation_controllable,
             battery_w=self.point.battery_w,
+            battery_wh=self.point.battery_wh,
         )
 
     @property

@@ -228,10 +228,13 @@ def _orders_by_reason(desk: MarketDesk, expected: Expectation) -> dict[str, list
         passive = forecast_order(home.facts, forecast, home.limits, home.bounds, start_s=start_s)
         if passive is not None:
             orders.setdefault(f"forecast: {forecast.basis}", []).append(passive)
+        if point not in looks:
+            continue
         stored = battery_order(
             home.facts,
-            looks=looks.get(point, ()),
+            looks=looks[point],
             sold_wh=sold_wh.get(point, 0),
+            daily_export_wh=desk.histories.daily_export_wh(point, decided_s=now_s),
             expected=forecast,
             limits=home.limits,
             bounds=home.bounds,

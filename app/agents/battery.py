@@ -1,7 +1,8 @@
 """A battery's agent: what was never needed at home is offered to the neighbours in the evening.
 
 The lowest charge of the last day is energy that its owner did not use; most of it may be sold before the next sun fills
-the battery again. The order is flexible: it flows only if accepted. Nothing is offered until half a day has been seen.
+the battery again. Where the home did not feed in a multiple of it on the days before, the battery is kept for dark
+days. The order is flexible: it flows only if accepted. Nothing is offered until half a day has been seen.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ LOOK_BACK_S = 24 * 3600
 OFFERED_SHARE_PERCENT = 80
 """Of the spare energy: the rest stays as a margin for an evening that differs from the last."""
 SPREAD_OVER_SLOTS = 12
+REFILLS_A_DAY = 2
+"""What a home feeds in on a usual day must fill its battery this often before anything is sold from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,7 @@ def battery_order(
     *,
     looks: Sequence[BatteryLook],
     sold_wh: int,
+    daily_export_wh: int,
     expected: Forecast,
     limits: StandingLimits,
     bounds: PriceBounds,
@@ -48,13 +52,13 @@ def battery_order(
 ) -> Order | None:
     """A flexible sell order for a part of the spare energy, None while the sun still feeds in or nothing is spare.
 
-    `sold_wh` is what this battery has sold in the last `LOOK_BACK_S` seconds.
+    `sold_wh` is what this battery has sold in the last `LOOK_BACK_S` seconds, `daily_export_wh` what the home feeds in
+    on a usual day.
     """
-    if expected.export_wh > 0:
+    if expected.export_wh > 0 or daily_export_wh < REFILLS_A_DAY * home.battery_wh:
         return None
-    quantity_wh = min(
-        spare_wh(looks, sold_wh=sold_wh, now_s=now_s) // SPREAD_OVER_SLOTS, home.battery_w * interval.minutes // 60
-    )
+    spare = spare_wh(looks, sold_wh=sold_wh, now_s=now_s)
+    quantity_wh = min(spare // SPREAD_OVER_SLOTS, home.battery_w * interval.minutes // 60)
     if quantity_wh <= 0:
         return None
     return Order(

@@ -59,6 +59,11 @@ class History:
         known = [value for day in range(1, days + 1) if (value := self._net_wh.get(start_s - day * 86_400)) is not None]
         return sum(known) / len(known) if known else None
 
+    def daily_export_wh(self, before_s: int, days: int = DAYS_OF_MEMORY) -> int:
+        """What was fed in on a day before `before_s`, on average."""
+        since_s = before_s - days * 86_400
+        return sum(max(net, 0) for start, net in self._net_wh.items() if since_s <= start < before_s) // days
+
     def capability_wh(self, start_s: int, days: int = DAYS_OF_MEMORY) -> int:
         """Most that was fed in at this time of day on the days before."""
         return max((self._net_wh.get(start_s - day * 86_400, 0) for day in range(1, days + 1)), default=0)

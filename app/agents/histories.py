@@ -53,3 +53,7 @@ class Histories:
         """What a metering point is expected to draw or feed in, decided at `decided_s`."""
         history = self._by_point.get(metering_point, History())
         return forecast(history, interval.start_s, minutes=interval.minutes, known_before_s=decided_s)
+
+    def daily_export_wh(self, metering_point: str, *, decided_s: int) -> int:
+        """What a metering point fed in on a day before `decided_s`, on average."""
+        return self._by_point.get(metering_point, History()).daily_export_wh(decided_s)

@@ -44,6 +44,7 @@ class HomeFacts:
     bus: int | None
     generation_controllable: bool
     battery_w: int = 0
+    battery_wh: int = 0
 
 
 def sell_limit(limits: StandingLimits, bounds: PriceBounds) -> int:

@@ -172,8 +172,11 @@ def home_results(
     return tuple(results)
 
 
-def day_energy(day: Day, world: Neighbourhood, alone: SupplierOnlyDay) -> DayEnergy:
-    """Energy balance. Before: each home on its own. After: with what the neighbourhood shared."""
+def day_energy(day: Day, world: Neighbourhood, alone: SupplierOnlyDay, *, shifted_wh: int) -> DayEnergy:
+    """Energy balance. Before: each home on its own. After: with what the neighbourhood shared.
+
+    What batteries sold (`shifted_wh`) had been used at home when it was stored: it is not used a second time.
+    """
     import_wh = sum(energy.import_wh for energy in day.energies)
     export_wh = sum(energy.export_wh for energy in day.energies)
     shared_wh = sum(allocation.bought_wh for allocation in day.allocations)
@@ -188,7 +191,7 @@ def day_energy(day: Day, world: Neighbourhood, alone: SupplierOnlyDay) -> DayEne
         self_sufficiency_before=1 - float(alone.import_wh.sum()) / consumption,
         self_sufficiency_after=1 - (import_wh - shared_wh) / consumption,
         self_consumption_before=used_before / available if available else 0.0,
-        self_consumption_after=(used_before + shared_wh) / available if available else 0.0,
+        self_consumption_after=(used_before + max(0, shared_wh - shifted_wh)) / available if available else 0.0,
     )
 
 

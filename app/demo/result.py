@@ -111,7 +111,7 @@ def result_of(demo: Demonstration, *, started: float) -> DemoResult:
         spent={name: round(seconds, 2) for name, seconds in demo.stopwatch.seconds.items()},
         seconds=round(time.monotonic() - started, 2),
         homes=homes,
-        **_energy_figures(day_energy(day, demo.world, alone)),
+        **_energy_figures(day_energy(day, demo.world, alone, shifted_wh=shifted)),
         **_network_figures(network, red_rounds=sum(1 for each in rounds if each.status == "red")),
         **_bill_figures(homes),
     )

@@ -206,7 +206,7 @@ class Demonstration:
             for ahead, act in ((4, self._scheduler.announce), (1, self._scheduler.close)):
                 if self.plan.first_s <= interval.shifted(ahead).start_s < self.end_s:
                     act(interval.shifted(ahead))
-        if moment_s < self.plan.first_s and not self.state.opening.exists():
+        if moment_s == self.plan.first_s and not self.state.opening.exists():
             stored = batteries_at(self.world, self.clock, self.state)
             by_home = {home.home_id: float(wh) for home, wh in zip(self.world.homes, stored, strict=True)}
             write_whole(self.state.opening, json.dumps(by_home))

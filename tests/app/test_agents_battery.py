@@ -6,18 +6,26 @@ from app.agents.household import HomeFacts, PriceBounds, StandingLimits
 from matching.orders import Firmness, Order, Side
 from meters.interval import DeliveryInterval
 
-HOME = HomeFacts(participant="P1", metering_point="M1", bus=4, generation_controllable=True, battery_w=5_000)
+HOME = HomeFacts(
+    participant="P1", metering_point="M1", bus=4, generation_controllable=True, battery_w=5_000, battery_wh=6_200
+)
 BOUNDS = PriceBounds(supplier_price=200_000, feed_in_price=80_000, buyer_charges=0)
 DARK = Forecast(import_wh=0, export_wh=0, basis="")
 NOW_S = 1_464_285_600
 A_DAY = tuple(BatteryLook(at_s=NOW_S - hour * 3600, stored_wh=6_000 if hour < 12 else 3_000) for hour in range(24))
 
 
-def order(looks: tuple[BatteryLook, ...] = A_DAY, sold_wh: int = 0, expected: Forecast = DARK) -> Order | None:
+def order(
+    looks: tuple[BatteryLook, ...] = A_DAY,
+    sold_wh: int = 0,
+    expected: Forecast = DARK,
+    daily_export_wh: int = 50_000,
+) -> Order | None:
     return battery_order(
         HOME,
         looks=looks,
         sold_wh=sold_wh,
+        daily_export_wh=daily_export_wh,
         expected=expected,
         limits=StandingLimits(),
         bounds=BOUNDS,
@@ -35,6 +43,11 @@ def test_four_fifths_of_the_lowest_charge_are_spare_less_what_was_sold() -> None
 def test_nothing_is_spare_before_half_a_day_was_seen() -> None:
     assert spare_wh(A_DAY[:6], sold_wh=0, now_s=NOW_S) == 0
     assert spare_wh((), sold_wh=0, now_s=NOW_S) == 0
+
+
+def test_a_battery_that_the_sun_does_not_fill_twice_a_day_is_kept() -> None:
+    assert order(daily_export_wh=12_399) is None
+    assert order(daily_export_wh=12_400) is not None
 
 
 def test_the_offer_is_flexible_and_spread_over_the_evening() -> None:

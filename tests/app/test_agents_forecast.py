@@ -81,3 +81,9 @@ def test_old_values_can_be_forgotten() -> None:
     history.forget_before(NOON_S - DAY_S)
     assert history.at(NOON_S - DAY_S - SLOT_S) is None
     assert history.at(NOON_S - DAY_S) == 900
+
+
+def test_a_usual_days_feed_in_is_the_mean_of_the_last_seven() -> None:
+    history = a_regular_home(until_s=NOON_S)
+    assert history.daily_export_wh(NOON_S) == 16 * 900
+    assert History().daily_export_wh(NOON_S) == 0
