@@ -7,12 +7,13 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from eth_utils.crypto import keccak
 from sqlalchemy import Engine
 
-from app.auth import hash_of, new_code, set_password
+from app.auth import set_password
 from app.config import Settings
 from app.demo.founding import OPERATOR_ID, device_of, found_community, gateway_ids, supplier_of
 from app.demo.meter_process import HOST, INVERTER_DEVICE_ID, METER_DEVICE_ID, METER_PROFILE
@@ -20,15 +21,12 @@ from app.demo.meters import history
 from app.demo.neighbourhood import CONTROLLABLE_FROM_W, Home, Neighbourhood
 from app.demo.state import DemoPlan, DemoState, write_whole
 from app.errors import InputError
-from app.ledger_access import signing_domain
-from app.local_gateways import LocalGateways
-from app.storage.database import reading, writing
+from app.local_gateways import LocalGateways, enrol_local
+from app.storage.database import writing
 from app.storage.store.community import save_drawing, the_community
-from app.storage.store.devices import enrol_gateway, find_gateway, set_enrolment_code, set_gateway_status
 from grid.network import GridNetwork, open_network
 from meters.api import MeterApi
 from meters.clock import Clock
-from meters.credentials import Credentials, load_credentials, save_credentials
 from meters.gateway import Gateway
 from meters.gateway_config import ControlConfig, GatewayConfig, MeterConfig
 
@@ -101,27 +99,6 @@ def network_of(engine: Engine, plan: DemoPlan) -> GridNetwork:
     return network
 
 
-def enrol(engine: Engine, gateway_id: str, state: DemoState, *, seed: str, now_s: int) -> Credentials:
-    """A gateway with a key, known to the platform and approved by the operator."""
-    folder = state.gateway(gateway_id)
-    with reading(engine) as connection:
-        known = find_gateway(connection, gateway_id)
-        domain = signing_domain(the_community(connection))
-    if known is not None and known.status == "approved":
-        return load_credentials(folder)
-    code, token = new_code(), new_code()
-    key = keccak(f"gateway:{seed}:{gateway_id}".encode())
-    credentials = Credentials(key=key, gateway=gateway_id, token=token, domain=domain)
-    save_credentials(folder, credentials)
-    with writing(engine) as connection:
-        set_enrolment_code(connection, gateway_id, code_hash=hash_of(code), expires_s=now_s + 3600)
-        enrol_gateway(
-            connection, code_hash=hash_of(code), address=credentials.address, token_hash=hash_of(token), now_s=now_s
-        )
-        set_gateway_status(connection, gateway_id, "approved")
-    return credentials
-
-
 def open_gateways(
     engine: Engine,
     world: Neighbourhood,
@@ -144,7 +121,13 @@ def open_gateways(
             server=url,
             meters=tuple(_meter(home, ports[home.home_id]) for home in homes),
         )
-        credentials = enrol(engine, gateway_id, state, seed=seed, now_s=now_s)
+        credentials = enrol_local(
+            engine,
+            gateway_id,
+            state.gateway(gateway_id),
+            now_s=now_s,
+            new_key=partial(keccak, f"gateway:{seed}:{gateway_id}".encode()),
+        )
         gateways.append(Gateway(config, clock=clock, api=MeterApi(url, clock=clock), credentials=credentials))
     return LocalGateways(gateways)
 
