@@ -28,10 +28,14 @@ class Certificate:
     gap_relative: float
 
 
+def exact_sum(values: IntArray) -> int:
+    """Sum of whole numbers, exact even where it is beyond 64 bits."""
+    return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
+
+
 def exact_sum_of_products(left: IntArray, right: IntArray) -> int:
     """Sum of products below 2^63 each, exact even where the sum is beyond 64 bits."""
-    products = left * right
-    return (int((products >> 32).sum()) << 32) + int((products & 0xFFFFFFFF).sum())
+    return exact_sum(left * right)
 
 
 def welfare_nano(

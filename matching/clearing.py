@@ -14,11 +14,12 @@ import numpy as np
 
 from grid.limits import FloatArray, NetworkLimits, OperatingPoint
 from grid.power_flow import PowerFlowDiverged
-from matching.auction import AuctionResult, LossesNotCovered, sort_and_merge
+from matching.auction import LossesNotCovered
 from matching.book import IntArray, OrderBook
 from matching.congestion import BoundMarket, BoundResult, keep_limits
 from matching.disaggregation import WholeOutcome
 from matching.injections import feeder_of
+from matching.mechanisms.interface import Match
 from matching.publication import Decision, publish
 from matching.rationing import keyed_tie_keys
 from matching.result import Clearing, Status
@@ -59,8 +60,8 @@ def clear(
     terms = Terms(book=book, rules=rules, interval_minutes=interval_minutes, tie_keys=tie_keys)
     if limits is None:
         with stopwatch.measuring("solve"):
-            auction = _auction(terms, book.quantity_wh, loss_wh=0)
-        return publish(_plain_decision(auction, book.quantity_wh, loss_wh=0), terms, stopwatch)
+            match = terms.mechanism.match(terms.tradable(book.quantity_wh))
+        return publish(_plain_decision(match, book.quantity_wh), terms, stopwatch)
     feeder = feeder_of(
         book, limits, interval_minutes=interval_minutes, baseline_w=baseline_w, baseline_var=baseline_var
     )
@@ -98,13 +99,13 @@ def _plain(market: BoundMarket) -> tuple[Decision, OperatingPoint | None]:
     nothing = np.zeros(len(terms.book), dtype=np.int64)
     for _ in range(LOSS_ROUNDS_MAX):
         with market.stopwatch.measuring("solve"):
-            auction = _auction(terms, terms.book.quantity_wh, loss_wh=loss_wh)
+            match = terms.mechanism.match(terms.tradable(terms.book.quantity_wh, loss_wh=loss_wh))
         with market.stopwatch.measuring("power_flow"):
-            point = feeder.solve_towards(feeder.injection_w(auction.accepted_wh, nothing))
+            point = feeder.solve_towards(feeder.injection_w(match.accepted_wh, nothing))
         if terms.rules.losses == "grid" or point is None or abs(feeder.loss_wh(point) - loss_wh) <= 1:
             break
         loss_wh = feeder.loss_wh(point)
-    return _plain_decision(auction, terms.book.quantity_wh, loss_wh=loss_wh), point
+    return _plain_decision(match, terms.book.quantity_wh, loss_wh=loss_wh), point
 
 
 def _scarce(market: BoundMarket, rounds: int) -> Decision:
@@ -120,11 +121,11 @@ def _scarce(market: BoundMarket, rounds: int) -> Decision:
         loss_wh = feeder.loss_wh(scarcity.point)
     with market.stopwatch.measuring("solve"):
         try:
-            auction = _auction(terms, tradable, loss_wh=loss_wh)
+            match = terms.mechanism.match(terms.tradable(tradable, loss_wh=loss_wh))
         except LossesNotCovered as error:
             loss_wh, short = error.offered_wh, error
-            auction = _auction(terms, tradable, loss_wh=loss_wh)
-    decision = _plain_decision(auction, tradable, loss_wh=loss_wh, curtailed_wh=scarcity.curtailed_wh)
+            match = terms.mechanism.match(terms.tradable(tradable, loss_wh=loss_wh))
+    decision = _plain_decision(match, tradable, loss_wh=loss_wh, curtailed_wh=scarcity.curtailed_wh)
     decision = _judged(market, replace(decision, optimised=True, rounds=rounds + scarcity.rounds))
     if short is not None and decision.keeps_limits:
         raise short
@@ -170,28 +171,17 @@ def _with_light(market: BoundMarket, decision: Decision) -> Decision:
     return decision if kept else replace(decision, status=Status.AMBER)
 
 
-def _auction(terms: Terms, quantity_wh: IntArray, *, loss_wh: int) -> AuctionResult:
-    return sort_and_merge(
-        is_sell=terms.book.is_sell,
-        quantity_wh=quantity_wh,
-        limit_micro_per_kwh=terms.book.limit_micro_per_kwh,
-        supplier=terms.rules.supplier,
-        tie_keys=terms.tie_keys,
-        loss_wh=loss_wh,
-    )
-
-
 def _plain_decision(
-    auction: AuctionResult, tradable_wh: IntArray, *, loss_wh: int, curtailed_wh: IntArray | None = None
+    match: Match, tradable_wh: IntArray, *, loss_wh: int = 0, curtailed_wh: IntArray | None = None
 ) -> Decision:
     return Decision(
         outcome=WholeOutcome(
-            accepted_wh=auction.accepted_wh,
+            accepted_wh=match.accepted_wh,
             curtailed_wh=np.zeros_like(tradable_wh) if curtailed_wh is None else curtailed_wh,
-            supplier_import_wh=auction.supplier_import_wh,
-            supplier_export_wh=auction.supplier_export_wh,
+            supplier_import_wh=match.supplier_import_wh,
+            supplier_export_wh=match.supplier_export_wh,
         ),
         tradable_wh=tradable_wh,
-        prices=auction.prices,
+        match=match,
         loss_wh=loss_wh,
     )

@@ -11,7 +11,7 @@ from matching.auction import PriceInterval
 from matching.book import CURTAILABLE, FLEXIBLE, IntArray
 from matching.certificate import (
     Certificate,
-    exact_sum_of_products,
+    exact_sum,
     network_certificate,
     plain_certificate,
     welfare_nano,
@@ -19,12 +19,12 @@ from matching.certificate import (
 from matching.congestion import BoundResult
 from matching.disaggregation import WholeOutcome
 from matching.injections import Feeder
-from matching.pricing import PriceRule, dual_prices, floor_to_tick, trader_prices
+from matching.mechanisms.interface import Match, Payments
+from matching.mechanisms.k_double_auction import price_rule
+from matching.pricing import dual_prices, floor_to_tick, trader_prices
 from matching.result import Binding, Clearing, Status
 from matching.rules import Terms
 from matching.stopwatch import Stopwatch
-
-THIN_BELOW = 3  # buyers or sellers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,7 +32,7 @@ class Decision:
     """Quantities as they will be published, and what is known about them.
 
     tradable_wh  [n_order] what each order could have had accepted
-    prices       supporting prices of a result without rows; None with rows, or where nothing was accepted
+    match        the mechanism's result; None with rows
     bound        the optimisation behind a result within rows
     optimised    rounds of optimisation took part, and how many clearings it took
     judged       the state as the judge sees it; None without a network or where no state exists
@@ -41,7 +41,7 @@ class Decision:
     outcome: WholeOutcome
     tradable_wh: IntArray
     loss_wh: int
-    prices: PriceInterval | None = None
+    match: Match | None = None
     bound: BoundResult | None = None
     optimised: bool = False
     rounds: int = 1
@@ -68,25 +68,23 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Prices:
-    """Uniform price (None where nothing was accepted), its interval, adder [n_order], shadow price of each row."""
+    """What everybody pays; supporting prices; for the certificate a uniform price and the shadow price of each row."""
 
-    uniform: int | None
+    payments: Payments
     interval: PriceInterval | None
-    adder: FloatArray
-    shadow_price: FloatArray
     exact: float
+    shadow_price: FloatArray
 
 
 def publish(decision: Decision, terms: Terms, stopwatch: Stopwatch, feeder: Feeder | None = None) -> Clearing:
     """The result as it is published. Raises AssertionError rather than publish what breaks an invariant."""
     with stopwatch.measuring("solve"):
         prices = _prices(decision, terms)
-        price = _order_prices(decision, terms, prices)
         welfare = _welfare(decision, terms)
         certificate = _certificate(decision, terms, prices, welfare)
     with stopwatch.measuring("power_flow"):
         binding = () if feeder is None else _binding(decision, prices, feeder)
-    outcome, is_sell = decision.outcome, terms.book.is_sell
+    outcome, payments, is_sell = decision.outcome, prices.payments, terms.book.is_sell
     clearing = Clearing(
         book=terms.book,
         rules=terms.rules,
@@ -94,16 +92,17 @@ def publish(decision: Decision, terms: Terms, stopwatch: Stopwatch, feeder: Feed
         status=decision.status,
         accepted_wh=outcome.accepted_wh,
         curtailed_wh=outcome.curtailed_wh,
-        price_micro_per_kwh=price,
-        amount_nano=outcome.accepted_wh * price,
-        clearing_price_micro_per_kwh=prices.uniform,
+        price_micro_per_kwh=payments.price_micro_per_kwh,
+        amount_nano=payments.amount_nano,
+        clearing_price_micro_per_kwh=payments.clearing_price_micro_per_kwh,
         prices=prices.interval,
         traded_wh=int(min(outcome.accepted_wh[is_sell].sum(), outcome.accepted_wh[~is_sell].sum())),
         supplier_import_wh=outcome.supplier_import_wh,
         supplier_export_wh=outcome.supplier_export_wh,
+        supplier_pays_nano=payments.supplier_pays_nano,
         loss_wh=decision.loss_wh,
         welfare_nano=welfare,
-        congestion_rent_nano=_rent(decision, terms, price, prices.uniform or 0),
+        congestion_rent_nano=_rent(payments, terms),
         binding=binding,
         point=decision.judged,
         iterations=decision.rounds,
@@ -130,10 +129,8 @@ def assert_invariants(clearing: Clearing) -> None:
     taken = accepted > 0
     gain = np.where(book.is_sell, 1, -1) * (clearing.price_micro_per_kwh - book.limit_micro_per_kwh)
     assert (gain[taken] >= 0).all(), "somebody trades beyond the own limit"
-    paid = exact_sum_of_products(accepted[~book.is_sell], clearing.price_micro_per_kwh[~book.is_sell])
-    received = exact_sum_of_products(accepted[book.is_sell], clearing.price_micro_per_kwh[book.is_sell])
-    uniform = clearing.clearing_price_micro_per_kwh or 0
-    assert paid + uniform * fed_in == received + uniform * supplied + clearing.congestion_rent_nano, "money is lost"
+    paid = exact_sum(clearing.amount_nano[~book.is_sell]) + clearing.supplier_pays_nano
+    assert paid == exact_sum(clearing.amount_nano[book.is_sell]) + clearing.congestion_rent_nano, "money is lost"
     assert (clearing.amount_nano == accepted * clearing.price_micro_per_kwh).all(), "an amount is not price x energy"
     if clearing.status is Status.RED:
         assert not accepted[book.firmness_codes == FLEXIBLE].any(), "flexible energy was accepted in a red interval"
@@ -141,41 +138,46 @@ def assert_invariants(clearing: Clearing) -> None:
         assert clearing.point is None or not clearing.point.violations, "a result that passes a limit is not red"
 
 
-def is_thin(terms: Terms, accepted_wh: IntArray) -> bool:
-    """Fewer than three buyers or sellers, or one seller with more than half of the volume."""
-    book = terms.book
-    has_order = book.quantity_wh > 0
-    for side in (book.is_sell, ~book.is_sell):
-        if np.unique(book.participant_codes[side & has_order]).size < THIN_BELOW:
-            return True
-    sold = np.zeros(len(book.participants), dtype=np.int64)
-    np.add.at(sold, book.participant_codes[book.is_sell], accepted_wh[book.is_sell])
-    return int(sold.max(initial=0)) * 2 > int(sold.sum())
-
-
 def _prices(decision: Decision, terms: Terms) -> _Prices:
-    rules, outcome = terms.rules, decision.outcome
-    target = None
-    if rules.thin_book_price and is_thin(terms, outcome.accepted_wh):
-        target = ((rules.supplier_price_micro_per_kwh or 0) + (rules.feed_in_price_micro_per_kwh or 0)) // 2
-    rule = PriceRule(k=rules.k, target_micro_per_kwh=target)
-    adder = np.zeros(len(terms.book))
-    if decision.bound is None:
-        exact = _idle_price(decision, terms) if decision.prices is None else rule.choose(decision.prices)
-        interval, shadow = decision.prices, np.zeros(0)
-    else:
-        duals = dual_prices(decision.bound.problem, decision.bound.solution, rule)
-        cells = decision.bound.problem.cells
-        per_cell = np.where(cells.is_sell, 1.0, -1.0) * (duals.shadow_price @ cells.effect)
-        adder, shadow = per_cell[cells.of_order], duals.shadow_price
-        exact, interval = duals.price_micro_per_kwh, duals.prices
-    cleared = bool(outcome.accepted_wh.any()) or decision.loss_wh > 0
+    if decision.bound is not None:
+        return _prices_within_rows(decision, decision.bound, terms)
+    assert decision.match is not None, "a result without rows is that of the mechanism"
+    price = decision.match.payments.clearing_price_micro_per_kwh
     return _Prices(
-        uniform=floor_to_tick(exact) if cleared else None,
-        interval=interval if cleared else None,
-        adder=adder,
-        shadow_price=shadow,
-        exact=exact,
+        payments=decision.match.payments,
+        interval=decision.match.prices,
+        exact=_idle_price(decision, terms) if price is None else price,
+        shadow_price=np.zeros(0),
+    )
+
+
+def _prices_within_rows(decision: Decision, bound: BoundResult, terms: Terms) -> _Prices:
+    """Prices that support the optimum: uniform but for the locational adders of flexible orders."""
+    book, outcome, cells = terms.book, decision.outcome, bound.problem.cells
+    duals = dual_prices(
+        bound.problem, bound.solution, price_rule(terms.tradable(decision.tradable_wh), outcome.accepted_wh)
+    )
+    adder = np.where(cells.is_sell, 1.0, -1.0) * (duals.shadow_price @ cells.effect)
+    cleared = bool(outcome.accepted_wh.any()) or decision.loss_wh > 0
+    uniform = floor_to_tick(duals.price_micro_per_kwh) if cleared else 0
+    price = trader_prices(
+        uniform_micro_per_kwh=uniform,
+        adder_micro_per_kwh=adder[cells.of_order],
+        is_sell=book.is_sell,
+        limit_micro_per_kwh=book.limit_micro_per_kwh,
+        lowest_micro_per_kwh=min(0, int(book.limit_micro_per_kwh.min(initial=0))),
+    )
+    paid = np.where(outcome.accepted_wh > 0, price, 0)
+    return _Prices(
+        payments=Payments(
+            price_micro_per_kwh=paid,
+            amount_nano=outcome.accepted_wh * paid,
+            clearing_price_micro_per_kwh=uniform if cleared else None,
+            supplier_pays_nano=uniform * (outcome.supplier_export_wh - outcome.supplier_import_wh),
+        ),
+        interval=duals.prices if cleared else None,
+        exact=duals.price_micro_per_kwh,
+        shadow_price=duals.shadow_price,
     )
 
 
@@ -189,20 +191,6 @@ def _idle_price(decision: Decision, terms: Terms) -> int:
     highest = max((bid for bid in bids if bid is not None), default=None)
     lowest = min((offer for offer in offers if offer is not None), default=0)
     return int(lowest if highest is None else highest)
-
-
-def _order_prices(decision: Decision, terms: Terms, prices: _Prices) -> IntArray:
-    """[n_order]; 0 where nothing was accepted."""
-    book = terms.book
-    lowest = min(0, int(book.limit_micro_per_kwh.min(initial=0)))
-    price = trader_prices(
-        uniform_micro_per_kwh=prices.uniform or 0,
-        adder_micro_per_kwh=prices.adder,
-        is_sell=book.is_sell,
-        limit_micro_per_kwh=book.limit_micro_per_kwh,
-        lowest_micro_per_kwh=lowest,
-    )
-    return np.where(decision.outcome.accepted_wh > 0, price, 0)
 
 
 def _welfare(decision: Decision, terms: Terms) -> int:
@@ -241,11 +229,10 @@ def _certificate(decision: Decision, terms: Terms, prices: _Prices, welfare: int
     )
 
 
-def _rent(decision: Decision, terms: Terms, price: IntArray, uniform: int) -> int:
+def _rent(payments: Payments, terms: Terms) -> int:
     """Paid by buyers and the supplier less received by sellers and the supplier."""
-    accepted, is_sell = decision.outcome.accepted_wh, terms.book.is_sell
-    members = exact_sum_of_products(np.where(is_sell, -accepted, accepted), price)
-    return members + uniform * (decision.outcome.supplier_export_wh - decision.outcome.supplier_import_wh)
+    is_sell, amount = terms.book.is_sell, payments.amount_nano
+    return exact_sum(amount[~is_sell]) - exact_sum(amount[is_sell]) + payments.supplier_pays_nano
 
 
 def _binding(decision: Decision, prices: _Prices, feeder: Feeder) -> tuple[Binding, ...]:

@@ -52,6 +52,7 @@ class Clearing:
     accepted_wh, curtailed_wh, price_micro_per_kwh, amount_nano  [n_order] in book order; an order's price is
                      meaningful where something was accepted
     clearing_price   None where nothing was accepted; prices is the interval it was taken from
+    supplier_pays    for what it takes, less what it receives for what it delivers
     congestion_rent  paid by buyers less received by sellers, the supplier included on both sides
     point            state of the network as the judge saw it; None without a network or where no state exists
     seconds          measured, and the only part that differs between two runs
@@ -70,6 +71,7 @@ class Clearing:
     traded_wh: int
     supplier_import_wh: int
     supplier_export_wh: int
+    supplier_pays_nano: int
     loss_wh: int
     welfare_nano: int
     congestion_rent_nano: int

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from matching.auction import Supplier
-from matching.book import OrderBook
+from matching.book import IntArray, OrderBook
+from matching.mechanisms import MECHANISMS as MECHANISM_BY_NAME
+from matching.mechanisms.interface import Mechanism, Tradable
 from matching.orders import PRICE_TICK_MICRO_PER_KWH
 from matching.rationing import TieKeys
 
-MECHANISMS = ("k_double_auction",)
+MECHANISMS = tuple(MECHANISM_BY_NAME)
 LOSSES = ("grid", "market")
 INTERVAL_MINUTES = (5, 15, 30, 60)
 
@@ -69,6 +71,12 @@ class MarketRules:
         )
 
     @property
+    def middle_price_micro_per_kwh(self) -> int | None:
+        """Half-way between what members pay and get outside, floored to a whole unit; None where one is unknown."""
+        supplier, feed_in = self.supplier_price_micro_per_kwh, self.feed_in_price_micro_per_kwh
+        return None if supplier is None or feed_in is None else (supplier + feed_in) // 2
+
+    @property
     def curtailment_price_micro_per_kwh(self) -> int:
         """Cost of curtailing in the objective: the feed-in price; never negative, so that only need curtails."""
         return max(0, self.feed_in_price_micro_per_kwh or 0)
@@ -82,3 +90,20 @@ class Terms:
     rules: MarketRules
     interval_minutes: int
     tie_keys: TieKeys
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """What the community has chosen."""
+        return MECHANISM_BY_NAME[self.rules.mechanism]
+
+    def tradable(self, quantity_wh: IntArray, *, loss_wh: int = 0) -> Tradable:
+        """What a mechanism sees where `quantity_wh` [n_order] may be accepted."""
+        return Tradable(
+            book=self.book,
+            quantity_wh=quantity_wh,
+            tie_keys=self.tie_keys,
+            loss_wh=loss_wh,
+            supplier=self.rules.supplier,
+            thin_book_price_micro_per_kwh=self.rules.middle_price_micro_per_kwh if self.rules.thin_book_price else None,
+            k=self.rules.k,
+        )
