@@ -7,25 +7,65 @@ For any uniform price p and shadow prices mu >= 0 no outcome within the rows has
 
 with s = p - limit for sellers and limit - p for buyers, provided p lies between the supplier's two prices. Weak duality
 of the linear programme in `welfare.py`; the gap D - W is zero exactly at an optimum.
+
+Figures are rounded before anything is computed from them, and a row gets as much more room as rounding its effects
+could cost: what is published is a bound in itself, not the rounding of one.
 """
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from grid.limits import FloatArray
+from grid.limits import FloatArray, LimitKind, Violation
 from matching.auction import Supplier
 from matching.book import BoolArray, IntArray
-from matching.cells import NO_GROUP, Cells
+from matching.cells import NO_GROUP, Cells, NetworkRows
+
+SIGNIFICANT_DIGITS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertifiedRow:
+    """A limit of the network as the result sees it: effect . moved <= room.
+
+    shadow_price   nano-units of welfare per p.u. or per percent of more room
+    room           p.u. or percent left where all firm and curtailable orders flow and no flexible one does
+    effect_per_wh  by bus, what a Wh injected there in the interval moves; buses that move nothing are left out
+    tells_apart    whether orders of one price that move it differently did not share with each other
+    """
+
+    kind: LimitKind
+    element: int
+    shadow_price: float
+    room: float
+    effect_per_wh: Mapping[int, float]
+    tells_apart: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """dual_welfare_nano bounds every outcome's welfare from above; gap_relative = (bound - welfare) / welfare."""
+    """dual_welfare_nano bounds every outcome's welfare from above; gap_relative = (bound - welfare) / welfare.
+
+    rows  those with a shadow price, and those that told orders apart
+    """
 
     price_micro_per_kwh: float
     dual_welfare_nano: int
     gap_relative: float
+    rows: tuple[CertifiedRow, ...] = ()
+
+
+def rounded(value: float) -> float:
+    """Ten significant digits: what differs between machines is beyond them."""
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+def each_rounded(values: FloatArray) -> FloatArray:
+    """As `rounded`, for every element; a zero has no sign."""
+    rounded_values = [rounded(value) + 0.0 for value in values.ravel().tolist()]
+    return np.array(rounded_values, dtype=np.float64).reshape(values.shape)
 
 
 def exact_sum(values: IntArray) -> int:
@@ -80,25 +120,65 @@ def plain_certificate(
 def network_certificate(
     *,
     cells: Cells,
-    room: FloatArray,
+    rows: tuple[CertifiedRow, ...],
+    class_adder: FloatArray,
     price_micro_per_kwh: float,
-    shadow_price: FloatArray,
     curtailment_price_micro_per_kwh: int,
     loss_wh: int,
     welfare: int,
 ) -> Certificate:
-    """Certificate of a result under network rows, linear at its operating point."""
-    side = np.where(cells.is_sell, 1.0, -1.0)
-    surplus = side * (price_micro_per_kwh - cells.price_micro_per_kwh) - shadow_price @ cells.effect
+    """Certificate of a result under network rows, linear at its operating point.
+
+    `class_adder` [n_class] is mu.effect of each class of buses; like price and rows in published figures.
+    """
+    side, group_side = np.where(cells.is_sell, 1.0, -1.0), np.where(cells.group_is_sell, 1.0, -1.0)
+    surplus = side * (price_micro_per_kwh - cells.price_micro_per_kwh - class_adder[cells.moved_class])
     worth = np.maximum(surplus, 0.0)
     grouped = cells.group != NO_GROUP
-    relieved = -(shadow_price @ cells.relief) - curtailment_price_micro_per_kwh
+    relieved = group_side * class_adder[cells.group_class] - curtailment_price_micro_per_kwh
     worth[grouped] = np.maximum(worth[grouped], relieved[cells.group[grouped]])
-    bound = float(worth @ cells.capacity_wh) + float(shadow_price @ room) - price_micro_per_kwh * loss_wh
-    whole = round(bound)
+    bound = float(worth @ cells.capacity_wh) - price_micro_per_kwh * loss_wh
+    whole = round(bound + sum(row.shadow_price * row.room for row in rows))
     return Certificate(
-        price_micro_per_kwh=price_micro_per_kwh, dual_welfare_nano=whole, gap_relative=_gap(whole, welfare)
+        price_micro_per_kwh=price_micro_per_kwh, dual_welfare_nano=whole, gap_relative=_gap(whole, welfare), rows=rows
     )
+
+
+def certified_rows(
+    rows: NetworkRows,
+    owners: Sequence[Violation],
+    *,
+    shadow_price: FloatArray,
+    apart: BoolArray,
+    buses: Sequence[int],
+    movable_wh: FloatArray,
+) -> tuple[CertifiedRow, ...]:
+    """The rows that prices or sharing rest on, in rounded figures, with room for what rounding could cost.
+
+    `movable_wh` [n_bus] is the most that flexible and curtailable orders can move at each bus.
+    """
+    kept = np.flatnonzero((shadow_price > 0.0) | apart).tolist()
+    effect = each_rounded(rows.effect_per_wh[kept])
+    room = rows.room[kept] + np.abs(effect - rows.effect_per_wh[kept]) @ movable_wh
+    return tuple(
+        CertifiedRow(
+            kind=owners[at].kind,
+            element=owners[at].element,
+            shadow_price=float(shadow_price[at]),
+            room=_rounded_up(float(room[number])),
+            effect_per_wh={bus: value for bus, value in zip(buses, effect[number].tolist(), strict=True) if value},
+            tells_apart=bool(apart[at]),
+        )
+        for number, at in enumerate(kept)
+    )
+
+
+def _rounded_up(value: float) -> float:
+    """The nearest figure of ten significant digits that is not below."""
+    near = rounded(value)
+    if near >= value:
+        return near
+    return rounded(near + 10.0 ** (math.floor(math.log10(abs(near))) - SIGNIFICANT_DIGITS + 1))
 
 
 def _gap(bound: int, welfare: int) -> float:

@@ -42,7 +42,8 @@ Cut = tuple[Violation, FloatArray, float]  # the limit, its effect per Wh at eac
 class BoundResult:
     """A result that keeps the limits, and everything needed to price and to prove it.
 
-    owners [n_row] name the limit of each row of the problem; room [n_row] is the full one, without the margin
+    owners [n_row] name the limit of each row of the problem; rows have their full room, without the margin
+    apart [n_row] rows that told orders of one price apart when they shared
     loss_wh  losses the market buys; they may differ a little from those of the problem
     point    the state of the network by the fast power flow
     """
@@ -51,7 +52,8 @@ class BoundResult:
     problem: WelfareProblem
     solution: WelfareSolution
     owners: tuple[Violation, ...]
-    room: FloatArray
+    rows: NetworkRows
+    apart: BoolArray
     loss_wh: int
     point: OperatingPoint
     welfare: int
@@ -139,19 +141,20 @@ def _clear_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRo
     None ends the loop: the rows cannot be kept even from the point that passes them least, or no state is found.
     """
     rows, owners, margins = _rows(market, search, limit_rows)
+    respected: BoolArray = np.array([_key(owner) in search.respected for owner in owners], dtype=np.bool_)
     with market.stopwatch.measuring("solve"):
         optimum = _optimum(market, search, rows, margins)
         if optimum is None:
             return None
         problem, solution = optimum
-        outcome, loss_wh = _whole(market, search, optimum, owners, problem.loss_wh), problem.loss_wh
+        outcome, loss_wh = _whole(market, respected, optimum, problem.loss_wh), problem.loss_wh
     point = _state(market, outcome)
     for _ in range(LOSS_CORRECTIONS_MAX):
         if point is None or _loss_is_right(market, point, loss_wh):
             break
         # Another optimum could be another corner with other losses: this one is kept and only its balance moved.
         loss_wh = market.feeder.loss_wh(point)
-        outcome = _whole(market, search, optimum, owners, loss_wh)
+        outcome = _whole(market, respected, optimum, loss_wh)
         point = _state(market, outcome)
     if point is None:
         return None
@@ -162,7 +165,8 @@ def _clear_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRo
         problem=problem,
         solution=solution,
         owners=owners,
-        room=rows.room,
+        rows=rows,
+        apart=respected | (solution.shadow_price > 0.0),
         loss_wh=loss_wh,
         point=point,
         welfare=welfare_of(market, outcome),
@@ -249,14 +253,9 @@ def _problem(
 
 
 def _whole(
-    market: BoundMarket,
-    search: _Search,
-    optimum: tuple[WelfareProblem, WelfareSolution],
-    owners: tuple[Violation, ...],
-    loss_wh: int,
+    market: BoundMarket, respected: BoolArray, optimum: tuple[WelfareProblem, WelfareSolution], loss_wh: int
 ) -> WholeOutcome:
     problem, solution = optimum
-    respected: BoolArray = np.array([_key(owner) in search.respected for owner in owners], dtype=np.bool_)
     return disaggregate(
         quantity_wh=market.terms.book.quantity_wh,
         problem=problem,

@@ -6,7 +6,7 @@ import numpy as np
 
 from grid.limits import FloatArray, LimitRow, NetworkLimits, OperatingPoint
 from grid.power_flow import PowerFlowDiverged
-from matching.book import CURTAILABLE, FLEXIBLE, BoolArray, IntArray, OrderBook
+from matching.book import CURTAILABLE, FIRM, FLEXIBLE, BoolArray, IntArray, OrderBook
 from matching.cells import NetworkRows
 from matching.rules import RuleError
 
@@ -19,6 +19,7 @@ class Feeder:
     """A book on its network.
 
     base_w, base_var   [n_bus] baseline with all firm and curtailable orders flowing and no flexible one
+    movable_wh         [n_bus] most that accepting flexible orders and curtailing can move there
     bus_position       [n_order] column of each order's bus
     signed_w_per_wh    [n_order] W into the grid per Wh in the interval
     """
@@ -26,6 +27,7 @@ class Feeder:
     limits: NetworkLimits
     base_w: FloatArray
     base_var: FloatArray
+    movable_wh: FloatArray
     bus_position: IntArray
     signed_w_per_wh: FloatArray
     flexible: BoolArray
@@ -102,10 +104,13 @@ def feeder_of(
     position = np.searchsorted(buses, book.bus).astype(np.int64)
     flexible = book.firmness_codes == FLEXIBLE
     flowing = np.where(flexible, 0.0, book.quantity_wh * signed)
+    movable_wh = np.zeros(buses.size)
+    np.add.at(movable_wh, position, np.where(book.firmness_codes == FIRM, 0, book.quantity_wh))
     return Feeder(
         limits=limits,
         base_w=fixed_w + np.bincount(position, weights=flowing, minlength=buses.size),
         base_var=fixed_var,
+        movable_wh=movable_wh,
         bus_position=position,
         signed_w_per_wh=signed,
         flexible=flexible,

@@ -11,9 +11,12 @@ from matching.auction import PriceInterval
 from matching.book import CURTAILABLE, FLEXIBLE, IntArray
 from matching.certificate import (
     Certificate,
+    certified_rows,
+    each_rounded,
     exact_sum,
     network_certificate,
     plain_certificate,
+    rounded,
     welfare_nano,
 )
 from matching.congestion import BoundResult
@@ -68,12 +71,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Prices:
-    """What everybody pays; supporting prices; for the certificate a uniform price and the shadow price of each row."""
+    """What everybody pays; supporting prices; for the certificate a price, [n_row] shadow prices, [n_class] adders."""
 
     payments: Payments
     interval: PriceInterval | None
     exact: float
     shadow_price: FloatArray
+    class_adder: FloatArray
 
 
 def publish(decision: Decision, terms: Terms, stopwatch: Stopwatch, feeder: Feeder | None = None) -> Clearing:
@@ -81,7 +85,7 @@ def publish(decision: Decision, terms: Terms, stopwatch: Stopwatch, feeder: Feed
     with stopwatch.measuring("solve"):
         prices = _prices(decision, terms)
         welfare = _welfare(decision, terms)
-        certificate = _certificate(decision, terms, prices, welfare)
+        certificate = _certificate(decision, terms, prices, welfare, feeder)
     with stopwatch.measuring("power_flow"):
         binding = () if feeder is None else _binding(decision, prices, feeder)
     outcome, payments, is_sell = decision.outcome, prices.payments, terms.book.is_sell
@@ -148,6 +152,7 @@ def _prices(decision: Decision, terms: Terms) -> _Prices:
         interval=decision.match.prices,
         exact=_idle_price(decision, terms) if price is None else price,
         shadow_price=np.zeros(0),
+        class_adder=np.zeros(0),
     )
 
 
@@ -157,12 +162,14 @@ def _prices_within_rows(decision: Decision, bound: BoundResult, terms: Terms) ->
     duals = dual_prices(
         bound.problem, bound.solution, price_rule(terms.tradable(decision.tradable_wh), outcome.accepted_wh)
     )
-    adder = np.where(cells.is_sell, 1.0, -1.0) * (duals.shadow_price @ cells.effect)
+    shadow, exact = each_rounded(duals.shadow_price), rounded(duals.price_micro_per_kwh)
+    priced = np.flatnonzero(shadow)
+    class_adder = shadow[priced] @ each_rounded(cells.class_effect[priced])
     cleared = bool(outcome.accepted_wh.any()) or decision.loss_wh > 0
-    uniform = floor_to_tick(duals.price_micro_per_kwh) if cleared else 0
+    uniform = floor_to_tick(exact) if cleared else 0
     price = trader_prices(
         uniform_micro_per_kwh=uniform,
-        adder_micro_per_kwh=adder[cells.of_order],
+        adder_micro_per_kwh=class_adder[cells.moved_class][cells.of_order],
         is_sell=book.is_sell,
         limit_micro_per_kwh=book.limit_micro_per_kwh,
         lowest_micro_per_kwh=min(0, int(book.limit_micro_per_kwh.min(initial=0))),
@@ -176,8 +183,9 @@ def _prices_within_rows(decision: Decision, bound: BoundResult, terms: Terms) ->
             supplier_pays_nano=uniform * (outcome.supplier_export_wh - outcome.supplier_import_wh),
         ),
         interval=duals.prices if cleared else None,
-        exact=duals.price_micro_per_kwh,
-        shadow_price=duals.shadow_price,
+        exact=exact,
+        shadow_price=shadow,
+        class_adder=class_adder,
     )
 
 
@@ -206,14 +214,22 @@ def _welfare(decision: Decision, terms: Terms) -> int:
     )
 
 
-def _certificate(decision: Decision, terms: Terms, prices: _Prices, welfare: int) -> Certificate:
-    curtailment_price = terms.rules.curtailment_price_micro_per_kwh
-    if decision.bound is not None:
-        return network_certificate(
-            cells=decision.bound.problem.cells,
-            room=decision.bound.room,
-            price_micro_per_kwh=prices.exact,
+def _certificate(decision: Decision, terms: Terms, prices: _Prices, welfare: int, feeder: Feeder | None) -> Certificate:
+    curtailment_price, bound = terms.rules.curtailment_price_micro_per_kwh, decision.bound
+    if bound is not None and feeder is not None:
+        rows = certified_rows(
+            bound.rows,
+            bound.owners,
             shadow_price=prices.shadow_price,
+            apart=bound.apart,
+            buses=feeder.limits.buses,
+            movable_wh=feeder.movable_wh,
+        )
+        return network_certificate(
+            cells=bound.problem.cells,
+            rows=rows,
+            class_adder=prices.class_adder,
+            price_micro_per_kwh=prices.exact,
             curtailment_price_micro_per_kwh=curtailment_price,
             loss_wh=decision.loss_wh,
             welfare=welfare,

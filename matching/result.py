@@ -9,11 +9,9 @@ from enum import StrEnum
 from grid.limits import LimitKind, OperatingPoint
 from matching.auction import PriceInterval
 from matching.book import IntArray, OrderBook
-from matching.certificate import Certificate
+from matching.certificate import Certificate, CertifiedRow, rounded
 from matching.orders import Trade
 from matching.rules import MarketRules
-
-SIGNIFICANT_DIGITS = 10
 
 
 class Status(StrEnum):
@@ -126,7 +124,7 @@ class Clearing:
             "clearing_price_micro_per_kwh": self.clearing_price_micro_per_kwh,
             "supporting_prices_micro_per_kwh": None
             if interval is None
-            else [_rounded(interval.lower_micro_per_kwh), _rounded(interval.upper_micro_per_kwh)],
+            else [rounded(interval.lower_micro_per_kwh), rounded(interval.upper_micro_per_kwh)],
             "traded_wh": self.traded_wh,
             "supplier_import_wh": self.supplier_import_wh,
             "supplier_export_wh": self.supplier_export_wh,
@@ -141,9 +139,10 @@ class Clearing:
             "binding": [_binding_document(binding) for binding in self.binding],
             "ac": None if self.point is None else _ac_document(self.point, self.iterations),
             "certificate": {
-                "price_micro_per_kwh": _rounded(self.certificate.price_micro_per_kwh),
+                "price_micro_per_kwh": rounded(self.certificate.price_micro_per_kwh),
                 "dual_welfare_nano": self.certificate.dual_welfare_nano,
-                "gap_relative": _rounded(self.certificate.gap_relative),
+                "gap_relative": rounded(self.certificate.gap_relative),
+                "rows": [_row_document(row) for row in self.certificate.rows],
             },
             "rules": {
                 "k": self.rules.k,
@@ -167,7 +166,18 @@ def _binding_document(binding: Binding) -> dict[str, object]:
         "name": binding.name,
         "limit": binding.limit,
         "value": round(binding.value, 8),
-        "shadow_price": _rounded(binding.shadow_price),
+        "shadow_price": rounded(binding.shadow_price),
+    }
+
+
+def _row_document(row: CertifiedRow) -> dict[str, object]:
+    return {
+        "kind": row.kind.value,
+        "element": row.element,
+        "shadow_price": row.shadow_price,
+        "room": row.room,
+        "tells_apart": row.tells_apart,
+        "effect_per_wh": {str(bus): effect for bus, effect in row.effect_per_wh.items()},
     }
 
 
@@ -179,8 +189,3 @@ def _ac_document(point: OperatingPoint, iterations: int) -> dict[str, object]:
         "max_trafo_loading_percent": round(float(point.trafo_loading_percent.max(initial=0.0)), 6),
         "iterations": iterations,
     }
-
-
-def _rounded(value: float) -> float:
-    """Ten significant digits: what differs between machines is beyond them."""
-    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
