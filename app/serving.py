@@ -2,9 +2,11 @@
 
 import socket
 import threading
+from typing import Any
 
 from flask import Flask, Response
 from waitress.server import create_server
+from waitress.wasyncore import close_all
 from werkzeug.http import http_date
 
 from app.errors import InputError
@@ -23,8 +25,10 @@ class WebServer:
     def __init__(self, app: Flask, listener: socket.socket) -> None:
         self.port = int(listener.getsockname()[1])
         # Which proxies to believe the application decides, by `trusted_proxies`.
+        self._connections: dict[int, Any] = {}
         self._server = create_server(
             app,
+            map=self._connections,
             sockets=[listener],
             threads=THREADS,
             ident=None,
@@ -47,7 +51,9 @@ class WebServer:
 
     def close(self) -> None:
         """Stop answering; requests under way are finished."""
-        self._server.close()
+        self._server.task_dispatcher.shutdown()
+        # Connections kept open by clients would keep the server's loop alive.
+        close_all(self._connections)
         self._thread.join(timeout=5)
 
 

@@ -39,6 +39,7 @@ def _run(settings: Settings) -> None:
 
     from app.jobs import run_for_ever
     from app.late_database import database_of
+    from app.market_round import load_solvers
     from app.process_log import log_to_stderr
     from app.worker import PAUSE_S, Worker
     from meters.clock import clock_from_environment
@@ -56,6 +57,7 @@ def _run(settings: Settings) -> None:
         with contextlib.suppress(DBAPIError):
             worker.step()
         click.echo("the worker runs")
+        threading.Thread(target=load_solvers, name="solvers", daemon=True).start()
         run_for_ever(worker.step, stopped, pause_s=PAUSE_S)
     finally:
         worker.close()

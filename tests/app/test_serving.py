@@ -1,6 +1,9 @@
 """What the web server tells gateways about the time, and what it believes of proxies."""
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
@@ -60,3 +63,26 @@ def test_without_a_trusted_proxy_nobody_can_pretend(
     settings: Settings, community: Engine, clock: StandingClock
 ) -> None:
     assert _seen_by(settings, community, clock, proxies=0) == "http 127.0.0.1"
+
+
+def test_closing_finishes_what_is_asked_and_does_not_wait_for_idle_connections(
+    settings: Settings, community: Engine
+) -> None:
+    app = create_app(settings, community, system_clock)
+    asked = threading.Event()
+
+    @app.before_request
+    def take_time() -> None:
+        if "slowly" in request.args:
+            asked.set()
+            time.sleep(0.3)
+
+    server = WebServer(app, listen("127.0.0.1", 0))
+    server.start()
+    with httpx.Client(base_url=server.url) as idle, ThreadPoolExecutor() as clients:
+        idle.get("/healthz")
+        answer = clients.submit(httpx.get, f"{server.url}/healthz?slowly")
+        assert asked.wait(5)
+        server.close()
+        assert answer.result().is_success
+        assert not any(thread.name == "web" for thread in threading.enumerate())
