@@ -4,7 +4,7 @@ Orders keep the order in which they arrived so that results can be handed back i
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -19,7 +19,8 @@ NO_BUS = -1
 FIRMNESSES = (Firmness.FIRM, Firmness.CURTAILABLE, Firmness.FLEXIBLE)
 FIRM, CURTAILABLE, FLEXIBLE = range(3)
 INT64_MAX = 2**63 - 1
-ORDER_ID_BYTES_MAX = 128
+NAME_BYTES_MAX = 128
+SPACE = ord(" ")  # control characters come before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,7 @@ class BookError(Exception):
 class OrderBook:
     """All arrays [n_orders] in order of arrival.
 
-    order_ids               UTF-8
-    participant_codes       into `participants`; metering_point_codes into `metering_points`
+    order_ids, participants, metering_points  UTF-8, at most NAME_BYTES_MAX bytes, without control characters
     is_sell                 side
     firmness_codes          FIRM, CURTAILABLE or FLEXIBLE
     quantity_wh             >= 0
@@ -58,10 +58,8 @@ class OrderBook:
     """
 
     order_ids: NDArray[np.bytes_]
-    participant_codes: NDArray[np.int32]
-    participants: tuple[str, ...]
-    metering_point_codes: NDArray[np.int32]
-    metering_points: tuple[str, ...]
+    participants: NDArray[np.bytes_]
+    metering_points: NDArray[np.bytes_]
     is_sell: BoolArray
     firmness_codes: NDArray[np.int8]
     quantity_wh: IntArray
@@ -69,7 +67,8 @@ class OrderBook:
     bus: IntArray
 
     def __post_init__(self) -> None:
-        for column in self._arrays():
+        for field in fields(self):
+            column = getattr(self, field.name)
             assert column.shape == self.quantity_wh.shape
             column.flags.writeable = False
 
@@ -104,36 +103,66 @@ class OrderBook:
         bus: Sequence[int],
     ) -> "OrderBook":
         """A book from columns of equal length. Raises BookError for numbers and identifiers that do not fit."""
-        columns = {"quantity_wh": quantity_wh, "limit_micro_per_kwh": limit_micro_per_kwh, "bus": bus}
-        names = {"participant": participants, "metering_point": metering_points}
-        unfit = [*_unusable_ids(order_ids), *_unusable_names(names, order_ids), *_too_large(columns, order_ids)]
-        if unfit:
-            raise BookError(unfit)
-        participant_codes, participant_names = _coded(participants)
-        point_codes, point_names = _coded(metering_points)
-        return cls(
-            order_ids=np.array([order_id.encode() for order_id in order_ids], dtype=np.bytes_),
-            participant_codes=participant_codes,
-            participants=participant_names,
-            metering_point_codes=point_codes,
-            metering_points=point_names,
+        ids = _encoded(order_ids)
+        return cls.from_arrays(
+            order_ids=ids,
+            participants=_encoded(participants),
+            metering_points=_encoded(metering_points),
             is_sell=np.array(is_sell, dtype=np.bool_),
             firmness_codes=np.array(firmness_codes, dtype=np.int8),
-            quantity_wh=np.array(quantity_wh, dtype=np.int64),
-            limit_micro_per_kwh=np.array(limit_micro_per_kwh, dtype=np.int64),
-            bus=np.array(bus, dtype=np.int64),
+            quantity_wh=_fitting("quantity_wh", quantity_wh, ids),
+            limit_micro_per_kwh=_fitting("limit_micro_per_kwh", limit_micro_per_kwh, ids),
+            bus=_fitting("bus", bus, ids),
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        *,
+        order_ids: NDArray[np.bytes_],
+        participants: NDArray[np.bytes_],
+        metering_points: NDArray[np.bytes_],
+        is_sell: BoolArray,
+        firmness_codes: NDArray[np.int8],
+        quantity_wh: IntArray,
+        limit_micro_per_kwh: IntArray,
+        bus: IntArray,
+    ) -> "OrderBook":
+        """A book that takes these arrays [n_orders] over: they are not copied and cannot be written any more.
+
+        Texts are UTF-8 in fixed width, as numpy keeps them. Raises BookError for texts that do not fit; whether the
+        numbers make sense is for `validation` to say.
+        """
+        texts = {"order_id": order_ids, "participant": participants, "metering_point": metering_points}
+        unfit = [error for field, column in texts.items() for error in _unusable(field, column, order_ids)]
+        if unfit:
+            raise BookError(unfit)
+        return cls(
+            order_ids=order_ids,
+            participants=participants,
+            metering_points=metering_points,
+            is_sell=is_sell,
+            firmness_codes=firmness_codes,
+            quantity_wh=quantity_wh,
+            limit_micro_per_kwh=limit_micro_per_kwh,
+            bus=bus,
         )
 
     def order_id(self, position: int) -> str:
         """Identifier of one order."""
         return bytes(self.order_ids[position]).decode()
 
+    def coded_participants(self) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+        """The participants by number, in the order of their names, and the number of each order's [n_orders]."""
+        names, numbers = np.unique(self.participants, return_inverse=True)
+        return names, numbers
+
     def orders(self) -> Iterator[Order]:
         """The orders, in order of arrival."""
         columns = (
             self.order_ids.tolist(),
-            self.participant_codes.tolist(),
-            self.metering_point_codes.tolist(),
+            self.participants.tolist(),
+            self.metering_points.tolist(),
             self.is_sell.tolist(),
             self.firmness_codes.tolist(),
             self.quantity_wh.tolist(),
@@ -143,8 +172,8 @@ class OrderBook:
         for order_id, participant, point, is_sell, firmness, quantity, limit, bus in zip(*columns, strict=True):
             yield Order(
                 order_id=order_id.decode(),
-                participant=self.participants[participant],
-                metering_point=self.metering_points[point],
+                participant=participant.decode(),
+                metering_point=point.decode(),
                 side=Side.SELL if is_sell else Side.BUY,
                 quantity_wh=quantity,
                 limit_micro_per_kwh=limit,
@@ -161,74 +190,89 @@ class OrderBook:
         ranks = np.argsort(self.order_ids, kind="stable")
         columns = (
             self.order_ids[ranks].tolist(),
-            self.participant_codes[ranks].tolist(),
-            self.metering_point_codes[ranks].tolist(),
+            self.participants[ranks].tolist(),
+            self.metering_points[ranks].tolist(),
             self.bus[ranks].tolist(),
             self.is_sell[ranks].tolist(),
             self.quantity_wh[ranks].tolist(),
             self.limit_micro_per_kwh[ranks].tolist(),
             self.firmness_codes[ranks].tolist(),
         )
-        people, points = self.participants, self.metering_points
         return hashlib.sha256(
             "".join(
-                f"{order_id.decode()}\t{people[person]}\t{points[point]}\t{'' if bus == NO_BUS else bus}\t"
+                f"{order_id.decode()}\t{person.decode()}\t{point.decode()}\t{'' if bus == NO_BUS else bus}\t"
                 f"{'sell' if is_sell else 'buy'}\t{quantity}\t{limit}\t{FIRMNESSES[firmness]}\n"
                 for order_id, person, point, bus, is_sell, quantity, limit, firmness in zip(*columns, strict=True)
             ).encode()
         ).hexdigest()
 
-    def _arrays(self) -> Iterator[NDArray[np.generic]]:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
-                yield value
+
+def _encoded(texts: Sequence[str]) -> NDArray[np.bytes_]:
+    """Texts as numpy keeps them, so that what does not fit can still be seen: one byte too many of what is too long,
+    and another control character for the zero byte, which numpy drops at the end.
+    """
+    encoded = [text.encode().replace(b"\0", b"\1") for text in texts]
+    width = min(max(map(len, encoded), default=1), NAME_BYTES_MAX + 1)
+    return np.array(encoded, dtype=f"S{max(1, width)}")
 
 
-def _unusable_ids(order_ids: Sequence[str]) -> Iterator[OrderError]:
-    """Empty, too long, or with control characters, which separate the fields in the digest."""
-    if all(order_ids) and max(map(len, order_ids), default=0) * 4 <= ORDER_ID_BYTES_MAX and _printable(order_ids):
-        return
-    for position, order_id in enumerate(order_ids):
-        if not 0 < len(order_id.encode()) <= ORDER_ID_BYTES_MAX or not _printable(order_id):
-            yield OrderError(
-                position=position,
-                order_id=order_id[:ORDER_ID_BYTES_MAX],
-                field="order_id",
-                message=f"order_id must be 1 to {ORDER_ID_BYTES_MAX} bytes without control characters",
-            )
-
-
-def _unusable_names(columns: Mapping[str, Sequence[str]], order_ids: Sequence[str]) -> Iterator[OrderError]:
-    for field, names in columns.items():
-        if _printable(names):
-            continue
-        for position, name in enumerate(names):
-            if not _printable(name):
-                message = f"{field} {name!r} has control characters; remove them"
-                yield OrderError(position=position, order_id=order_ids[position], field=field, message=message)
-
-
-def _printable(texts: Sequence[str]) -> bool:
-    return min("".join(texts), default=" ") >= " "
-
-
-def _too_large(columns: Mapping[str, Sequence[int]], order_ids: Sequence[str]) -> Iterator[OrderError]:
-    for name, values in columns.items():
-        if len(values) == 0 or -INT64_MAX <= min(values) <= max(values) <= INT64_MAX:
-            continue
-        for position, value in enumerate(values):
-            if abs(value) > INT64_MAX:
-                yield OrderError(
-                    position=position,
-                    order_id=order_ids[position],
-                    field=name,
-                    message=f"{name} {value} does not fit into 64 bits; check its unit",
+def _fitting(field: str, values: Sequence[int], order_ids: NDArray[np.bytes_]) -> IntArray:
+    """Numbers as an array. Raises BookError for those beyond 64 bits."""
+    wrong = [at for at, value in enumerate(values) if abs(value) > INT64_MAX]
+    if wrong:
+        raise BookError(
+            [
+                OrderError(
+                    position=at,
+                    order_id=_shown(order_ids[at]),
+                    field=field,
+                    message=f"{field} {values[at]} does not fit into 64 bits; check its unit",
                 )
+                for at in wrong
+            ]
+        )
+    return np.array(values, dtype=np.int64)
 
 
-def _coded(names: Sequence[str]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """Each name's number, and the names by number."""
-    numbers: dict[str, int] = {}
-    codes = np.fromiter((numbers.setdefault(name, len(numbers)) for name in names), dtype=np.int32, count=len(names))
-    return codes, tuple(numbers)
+def _unusable(field: str, texts: NDArray[np.bytes_], order_ids: NDArray[np.bytes_]) -> list[OrderError]:
+    """Not UTF-8, too long, or with control characters, which separate the fields in the digest; ids also if empty."""
+    shortest = 1 if field == "order_id" else 0
+    if _are_usable(texts, shortest):
+        return []
+    return [
+        OrderError(
+            position=at,
+            order_id=_shown(order_ids[at]),
+            field=field,
+            message=f"{field} {_shown(text)!r} must be {shortest} to {NAME_BYTES_MAX} bytes of UTF-8 without control "
+            "characters; rename it",
+        )
+        for at, text in enumerate(texts.tolist())
+        if not (shortest <= len(text) <= NAME_BYTES_MAX and _is_utf8(text) and min(text, default=SPACE) >= SPACE)
+    ]
+
+
+def _are_usable(texts: NDArray[np.bytes_], shortest: int) -> bool:
+    """The same for all texts at once. Zero bytes inside a text are found by counting, since those behind it may be."""
+    letters = np.ascontiguousarray(texts).view(np.uint8)
+    lengths = np.strings.str_len(texts)
+    return (
+        shortest <= lengths.min(initial=NAME_BYTES_MAX)
+        and lengths.max(initial=0) <= NAME_BYTES_MAX
+        and int(lengths.sum()) == np.count_nonzero(letters)
+        and not (letters - np.uint8(1) < SPACE - 1).any()
+        # A zero byte behind each text keeps one from completing the letters of another.
+        and (letters.max(initial=0) < 128 or _is_utf8(texts.astype(f"S{texts.dtype.itemsize + 1}").tobytes()))
+    )
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _shown(text: bytes) -> str:
+    return text[:NAME_BYTES_MAX].decode(errors="replace")

@@ -58,10 +58,11 @@ def price_rule(tradable: Tradable, accepted_wh: IntArray) -> PriceRule:
 
 def is_thin(book: OrderBook, accepted_wh: IntArray) -> bool:
     """Fewer than three buyers or sellers, or one seller with more than half of the volume."""
+    names, code = book.coded_participants()
     has_order = book.quantity_wh > 0
     for side in (book.is_sell, ~book.is_sell):
-        if np.unique(book.participant_codes[side & has_order]).size < THIN_BELOW:
+        if np.unique(code[side & has_order]).size < THIN_BELOW:
             return True
-    sold = np.zeros(len(book.participants), dtype=np.int64)
-    np.add.at(sold, book.participant_codes[book.is_sell], accepted_wh[book.is_sell])
+    sold = np.zeros(names.size, dtype=np.int64)
+    np.add.at(sold, code[book.is_sell], accepted_wh[book.is_sell])
     return int(sold.max(initial=0)) * 2 > int(sold.sum())
