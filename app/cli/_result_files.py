@@ -20,14 +20,15 @@ from app.cli._csv_tables import (
     LineNumbers,
     Texts,
     byte_strings,
+    integers,
     read_table,
-    require_bytes,
+    require_byte_string,
     require_whole_number,
     whole_numbers,
 )
 from app.errors import InputError
 from contracts.untrusted_json import read_json
-from matching.book import ORDER_ID_BYTES_MAX, BoolArray, IntArray
+from matching.book import NAME_BYTES_MAX, BoolArray, IntArray
 from matching.clearing import Clearing
 
 TRADE_COLUMNS = ("order_id", "accepted_wh", "curtailed_wh", "price_micro_per_kwh", "amount_nano")
@@ -88,17 +89,17 @@ def _trades(texts: Texts) -> Arrays:
     prices = texts["price_micro_per_kwh"]
     is_empty = compute.equal(prices, "")
     return {
-        "order_ids": byte_strings(texts["order_id"], bytes_max=ORDER_ID_BYTES_MAX),
+        "order_ids": byte_strings(texts["order_id"], bytes_max=NAME_BYTES_MAX),
         "accepted_wh": whole_numbers(texts["accepted_wh"]),
         "curtailed_wh": whole_numbers(texts["curtailed_wh"]),
         "price_micro_per_kwh": whole_numbers(compute.if_else(is_empty, "0", prices)),
-        "is_priced": ~is_empty.to_numpy(zero_copy_only=False),
+        "is_priced": integers(compute.binary_length(prices)) > 0,
         "amount_nano": whole_numbers(texts["amount_nano"]),
     }
 
 
 def _require_trade(cells: Cells) -> None:
-    require_bytes(cells, "order_id", ORDER_ID_BYTES_MAX)
+    require_byte_string(cells, "order_id", bytes_max=NAME_BYTES_MAX)
     for name, unit in TRADE_UNITS.items():
         if cells[name] or name != "price_micro_per_kwh":
             require_whole_number(cells, name, unit)
