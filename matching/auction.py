@@ -1,17 +1,23 @@
-"""Sort and merge: the uniform-price double auction when no network row binds, in O(n log n).
+"""Sort and merge: the uniform-price double auction when no network row binds, in O(n), or O(n log n) over many prices.
 
 Demand D(p) counts the buy quantity with a limit of at least p, supply S(p) the sell quantity with a limit of at most
 p. The largest volume that maximises welfare is max over p of min(D(p), S(p)). A supplier that sells without bound at
 R and buys without bound at F joins it: it sells exactly when D(R) > S(R) and buys exactly when S(F) > D(F).
+
+Orders of one price are alike until the last Wh is shared, so both sides are added up per price first. Prices lie on the
+tick: unless they lie far apart every tick between them is counted, and nothing needs to be sorted.
 """
 
-from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
 
-from matching.book import BoolArray, IntArray
+from matching.book import BoolArray, IntArray, blocks
+from matching.orders import PRICE_TICK_MICRO_PER_KWH
 from matching.rationing import TieKeys, pro_rata
+
+LEVELS_FEW = 2**16  # ticks that cost little to count even for a small book; more than there are orders cost too much
+TOTAL_MAX_WH = 2**53  # what the floats in which numpy counts hold exactly; ten million largest orders are 10^15
 
 
 class LossesNotCovered(Exception):  # noqa: N818 (says what happened; callers catch it by this name)
@@ -56,17 +62,15 @@ class AuctionResult:
 
 
 class MeritOrder:
-    """One side of the book, best price first, with running totals.
+    """One side of the book by price, best first, with running totals. A price may have no quantity.
 
-    `worth` is the price for sellers and minus the price for buyers, so that for both sides smaller comes first.
+    `worth` [n_level] is the price for sellers and minus the price for buyers: smaller comes first for both sides.
     """
 
-    def __init__(self, quantity_wh: IntArray, worth: IntArray) -> None:
-        self.ranked = np.argsort(worth, kind="stable")
-        self._quantity_wh = quantity_wh
-        self.worth = worth[self.ranked]
-        self.running_wh = np.cumsum(quantity_wh[self.ranked])
-        self.total_wh = int(self.running_wh[-1]) if quantity_wh.size else 0
+    def __init__(self, worth: IntArray, quantity_wh: IntArray) -> None:
+        self.worth = worth
+        self.running_wh = np.cumsum(quantity_wh)
+        self.total_wh = int(quantity_wh.sum())
 
     def quantity_up_to(self, worth: int) -> int:
         """Quantity of all orders at least this good."""
@@ -85,19 +89,35 @@ class MeritOrder:
             return None
         return int(self.worth[np.searchsorted(self.running_wh, accepted_wh, side="right")])
 
-    def fill(self, accepted_wh: int, *, positions: IntArray, tie_keys: TieKeys) -> IntArray:
-        """Accepted Wh of each order: better prices in full, the marginal price pro rata."""
-        accepted = np.zeros_like(self._quantity_wh)
-        marginal = self.worst_accepted(accepted_wh)
-        if marginal is None:
-            return accepted
-        first = int(np.searchsorted(self.worth, marginal, side="left"))
-        last = int(np.searchsorted(self.worth, marginal, side="right"))
-        better, tied = self.ranked[:first], self.ranked[first:last]
-        accepted[better] = self._quantity_wh[better]
-        left_wh = accepted_wh - (int(self.running_wh[first - 1]) if first else 0)
-        accepted[tied] = pro_rata(self._quantity_wh[tied], left_wh, positions=positions[tied], tie_keys=tie_keys)
-        return accepted
+
+def merit_orders(
+    is_sell: BoolArray, quantity_wh: IntArray, limit_micro_per_kwh: IntArray
+) -> tuple[MeritOrder, MeritOrder]:
+    """Sellers and buyers, both over the same prices, which are on the tick."""
+    prices, asked_wh, offered_wh = _by_price(is_sell, quantity_wh, limit_micro_per_kwh)
+    return MeritOrder(prices, offered_wh), MeritOrder(-prices[::-1], asked_wh[::-1])
+
+
+def _by_price(
+    is_sell: BoolArray, quantity_wh: IntArray, limit_micro_per_kwh: IntArray
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Ascending prices that comprise those of all orders, and what buyers and sellers have at each."""
+    if not quantity_wh.size:
+        return quantity_wh, quantity_wh, quantity_wh
+    assert int(quantity_wh.sum()) <= TOTAL_MAX_WH
+    lowest, highest, tick = int(limit_micro_per_kwh.min()), int(limit_micro_per_kwh.max()), PRICE_TICK_MICRO_PER_KWH
+    count = (highest - lowest) // tick + 1
+    if count > max(LEVELS_FEW, quantity_wh.size):
+        ranked = np.argsort(limit_micro_per_kwh)
+        prices, first = np.unique(limit_micro_per_kwh[ranked], return_index=True)
+        asked_wh = np.add.reduceat(quantity_wh[ranked] * ~is_sell[ranked], first)
+        return prices, asked_wh, np.add.reduceat(quantity_wh[ranked] * is_sell[ranked], first)
+    total_wh = np.zeros(2 * count)
+    for at in blocks(quantity_wh.size, at_least=count):
+        place = (limit_micro_per_kwh[at] - lowest) // tick * 2 + is_sell[at]
+        total_wh += np.bincount(place, weights=quantity_wh[at], minlength=2 * count)
+    whole_wh = total_wh.astype(np.int64)
+    return np.arange(lowest, highest + tick, tick, dtype=np.int64), whole_wh[::2], whole_wh[1::2]
 
 
 def sort_and_merge(
@@ -109,14 +129,25 @@ def sort_and_merge(
     tie_keys: TieKeys,
     loss_wh: int = 0,
 ) -> AuctionResult:
-    """Welfare-maximal result of largest volume; `loss_wh` is bought at any price. Raises LossesNotCovered."""
-    selling, buying = np.flatnonzero(is_sell), np.flatnonzero(~is_sell)
-    sells = MeritOrder(quantity_wh[selling], limit_micro_per_kwh[selling])
-    buys = MeritOrder(quantity_wh[buying], -limit_micro_per_kwh[buying])
+    """Welfare-maximal result of largest volume; `loss_wh` is bought at any price. Raises LossesNotCovered.
+
+    Quantities are at least zero and limits on the tick.
+    """
+    sells, buys = merit_orders(is_sell, quantity_wh, limit_micro_per_kwh)
     sold_wh, bought_wh, import_wh, export_wh = _volumes(sells, buys, supplier, loss_wh)
-    accepted = np.zeros_like(quantity_wh)
-    accepted[selling] = sells.fill(sold_wh, positions=selling, tie_keys=tie_keys)
-    accepted[buying] = buys.fill(bought_wh, positions=buying, tie_keys=tie_keys)
+    in_full, shared = np.zeros(quantity_wh.size, dtype=np.bool_), []
+    for on_side, sign, merit, volume_wh in ((is_sell, 1, sells, sold_wh), (~is_sell, -1, buys, bought_wh)):
+        marginal = merit.worst_accepted(volume_wh)
+        if marginal is None:
+            continue
+        price = sign * marginal
+        in_full |= on_side & (limit_micro_per_kwh < price if sign > 0 else limit_micro_per_kwh > price)
+        tied = np.flatnonzero(on_side & (limit_micro_per_kwh == price))
+        left_wh = volume_wh - merit.quantity_up_to(marginal - 1)
+        shared.append((tied, pro_rata(quantity_wh[tied], left_wh, positions=tied, tie_keys=tie_keys)))
+    accepted = quantity_wh * in_full
+    for tied, share_wh in shared:
+        accepted[tied] = share_wh
     assert sold_wh + import_wh == bought_wh + export_wh + loss_wh
     return AuctionResult(
         accepted_wh=accepted,
@@ -148,21 +179,9 @@ def _volumes(sells: MeritOrder, buys: MeritOrder, supplier: Supplier, loss_wh: i
 
 
 def _largest_volume(sells: MeritOrder, buys: MeritOrder, loss_wh: int) -> int:
-    """Max over p of min(D(p), S(p)): S - D never falls as p rises, so both sides of its zero are found by bisection."""
-
-    def excess_wh(price: int) -> int:
-        return sells.quantity_up_to(price) - buys.quantity_up_to(-price) - loss_wh
-
-    above: list[int] = []
-    below: list[int] = []
-    for worths in (sells.worth, -buys.worth[::-1]):
-        prices = worths.tolist()
-        first = bisect_left(prices, 0, key=excess_wh)
-        above += prices[first : first + 1]
-        below += prices[first - 1 : first] if first else []
-    volumes = [sells.quantity_up_to(max(below))] if below else []
-    volumes += [buys.quantity_up_to(-min(above)) + loss_wh] if above else []
-    return max(volumes, default=0)
+    """Max over p of min(D(p), S(p)); between two prices neither is larger than at the upper one."""
+    demand_wh = buys.running_wh[::-1] + loss_wh
+    return int(np.minimum(sells.running_wh, demand_wh).max(initial=0))
 
 
 def _supporting_prices(

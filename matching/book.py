@@ -20,7 +20,14 @@ FIRMNESSES = (Firmness.FIRM, Firmness.CURTAILABLE, Firmness.FLEXIBLE)
 FIRM, CURTAILABLE, FLEXIBLE = range(3)
 INT64_MAX = 2**63 - 1
 NAME_BYTES_MAX = 128
+BLOCK_ORDERS = 2**16  # what is computed on the way to a sum or a check of so many stays in the processor's cache
 SPACE = ord(" ")  # control characters come before it
+
+
+def blocks(count: int, *, at_least: int = 0) -> Iterator[slice]:
+    """Consecutive parts of `count` orders, so that intermediate results need no memory of the book's size."""
+    step = max(BLOCK_ORDERS, at_least)
+    return (slice(start, start + step) for start in range(0, count, step))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +244,7 @@ def _fitting(field: str, values: Sequence[int], order_ids: NDArray[np.bytes_]) -
 def _unusable(field: str, texts: NDArray[np.bytes_], order_ids: NDArray[np.bytes_]) -> list[OrderError]:
     """Not UTF-8, too long, or with control characters, which separate the fields in the digest; ids also if empty."""
     shortest = 1 if field == "order_id" else 0
-    if _are_usable(texts, shortest):
+    if all(_are_usable(texts[at], shortest) for at in blocks(texts.size)):
         return []
     return [
         OrderError(
@@ -253,16 +260,18 @@ def _unusable(field: str, texts: NDArray[np.bytes_], order_ids: NDArray[np.bytes
 
 
 def _are_usable(texts: NDArray[np.bytes_], shortest: int) -> bool:
-    """The same for all texts at once. Zero bytes inside a text are found by counting, since those behind it may be."""
+    """The same for all texts at once. Behind a zero byte only another text may begin."""
+    width = texts.dtype.itemsize
     letters = np.ascontiguousarray(texts).view(np.uint8)
-    lengths = np.strings.str_len(texts)
+    is_zero = letters == 0
+    first, last = is_zero[::width], is_zero[width - 1 :: width]
     return (
-        shortest <= lengths.min(initial=NAME_BYTES_MAX)
-        and lengths.max(initial=0) <= NAME_BYTES_MAX
-        and int(lengths.sum()) == np.count_nonzero(letters)
-        and not (letters - np.uint8(1) < SPACE - 1).any()
+        not (shortest and first.any())
+        and not letters.reshape(-1, width)[:, NAME_BYTES_MAX:].any()
+        and np.count_nonzero(is_zero[:-1] > is_zero[1:]) == np.count_nonzero(last[:-1] > first[1:])
+        and np.count_nonzero(letters < SPACE) == np.count_nonzero(is_zero)
         # A zero byte behind each text keeps one from completing the letters of another.
-        and (letters.max(initial=0) < 128 or _is_utf8(texts.astype(f"S{texts.dtype.itemsize + 1}").tobytes()))
+        and (letters.max(initial=0) < 128 or _is_utf8(texts.astype(f"S{width + 1}").tobytes()))
     )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from grid.limits import FloatArray, LimitKind, Violation
 from matching.auction import Supplier
-from matching.book import BoolArray, IntArray
+from matching.book import BoolArray, IntArray, blocks
 from matching.cells import NO_GROUP, Cells, NetworkRows
 
 SIGNIFICANT_DIGITS = 10
@@ -70,12 +70,17 @@ def each_rounded(values: FloatArray) -> FloatArray:
 
 def exact_sum(values: IntArray) -> int:
     """Sum of whole numbers, exact even where it is beyond 64 bits."""
+    largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
+    if largest * values.size < 2**63:
+        return int(values.sum())
     return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
 
 
-def exact_sum_of_products(left: IntArray, right: IntArray) -> int:
-    """Sum of products below 2^63 each, exact even where the sum is beyond 64 bits."""
-    return exact_sum(left * right)
+def bought_and_sold(values: IntArray, is_sell: BoolArray) -> tuple[int, int]:
+    """Exact sums over the buyers and over the sellers."""
+    total = sum(exact_sum(values[at]) for at in blocks(values.size))
+    sold = sum(exact_sum(values[at] * is_sell[at]) for at in blocks(values.size))
+    return total - sold, sold
 
 
 def welfare_nano(
@@ -90,8 +95,10 @@ def welfare_nano(
     curtailment_price_micro_per_kwh: int,
 ) -> int:
     """Worth to buyers less cost of sellers, supplier and curtailment, by the orders' limits; exact."""
-    worth = np.where(is_sell, -limit_micro_per_kwh, limit_micro_per_kwh)
-    total = exact_sum_of_products(worth, accepted_wh)
+    total = 0
+    for at in blocks(accepted_wh.size):
+        worth, cost = bought_and_sold(limit_micro_per_kwh[at] * accepted_wh[at], is_sell[at])
+        total += worth - cost
     total -= (supplier.sells_at_micro_per_kwh or 0) * supplier_import_wh
     total += (supplier.buys_at_micro_per_kwh or 0) * supplier_export_wh
     return total - curtailment_price_micro_per_kwh * int(curtailed_wh.sum())
@@ -108,10 +115,11 @@ def plain_certificate(
     welfare: int,
 ) -> Certificate:
     """Certificate of a result that no row binds, in integers throughout; what was curtailed is taken as given."""
-    side = np.where(is_sell, np.int64(1), np.int64(-1))
-    surplus = side * (price_micro_per_kwh - limit_micro_per_kwh)
-    bound = exact_sum_of_products(np.maximum(surplus, 0), quantity_wh) - price_micro_per_kwh * loss_wh
-    bound -= curtailment_cost_nano
+    bound = -price_micro_per_kwh * loss_wh - curtailment_cost_nano
+    for at in blocks(quantity_wh.size):
+        limit = limit_micro_per_kwh[at]
+        gains = is_sell[at] == (limit < price_micro_per_kwh)
+        bound += exact_sum(np.abs(limit - price_micro_per_kwh) * quantity_wh[at] * gains)
     return Certificate(
         price_micro_per_kwh=price_micro_per_kwh, dual_welfare_nano=bound, gap_relative=_gap(bound, welfare)
     )

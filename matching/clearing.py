@@ -96,7 +96,7 @@ def _within_limits(market: BoundMarket) -> Decision:
 def _plain(market: BoundMarket) -> tuple[Decision, OperatingPoint | None]:
     """The auction without rows and the state it leads to; losses the market buys are repeated until they agree."""
     terms, feeder, loss_wh = market.terms, market.feeder, 0
-    nothing = np.zeros(len(terms.book), dtype=np.int64)
+    nothing = np.broadcast_to(np.int64(0), len(terms.book))
     for _ in range(LOSS_ROUNDS_MAX):
         with market.stopwatch.measuring("solve"):
             match = terms.mechanism.match(terms.tradable(terms.book.quantity_wh, loss_wh=loss_wh))
@@ -177,7 +177,7 @@ def _plain_decision(
     return Decision(
         outcome=WholeOutcome(
             accepted_wh=match.accepted_wh,
-            curtailed_wh=np.zeros_like(tradable_wh) if curtailed_wh is None else curtailed_wh,
+            curtailed_wh=np.broadcast_to(np.int64(0), tradable_wh.shape) if curtailed_wh is None else curtailed_wh,
             supplier_import_wh=match.supplier_import_wh,
             supplier_export_wh=match.supplier_export_wh,
         ),

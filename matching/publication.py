@@ -8,12 +8,12 @@ import numpy as np
 
 from grid.limits import FloatArray, LimitKind, OperatingPoint, Violation
 from matching.auction import PriceInterval
-from matching.book import CURTAILABLE, FLEXIBLE, IntArray
+from matching.book import CURTAILABLE, FLEXIBLE, IntArray, blocks
 from matching.certificate import (
     Certificate,
+    bought_and_sold,
     certified_rows,
     each_rounded,
-    exact_sum,
     network_certificate,
     plain_certificate,
     rounded,
@@ -100,7 +100,7 @@ def publish(decision: Decision, terms: Terms, stopwatch: Stopwatch, feeder: Feed
         amount_nano=payments.amount_nano,
         clearing_price_micro_per_kwh=payments.clearing_price_micro_per_kwh,
         prices=prices.interval,
-        traded_wh=int(min(outcome.accepted_wh[is_sell].sum(), outcome.accepted_wh[~is_sell].sum())),
+        traded_wh=min(bought_and_sold(outcome.accepted_wh, is_sell)),
         supplier_import_wh=outcome.supplier_import_wh,
         supplier_export_wh=outcome.supplier_export_wh,
         supplier_pays_nano=payments.supplier_pays_nano,
@@ -122,24 +122,32 @@ def publish(decision: Decision, terms: Terms, stopwatch: Stopwatch, feeder: Feed
 
 def assert_invariants(clearing: Clearing) -> None:
     """Energy and money in equal energy and money out, nobody beyond quantity or limit, limits kept or red."""
-    book, accepted, curtailed = clearing.book, clearing.accepted_wh, clearing.curtailed_wh
-    sold, bought = int(accepted[book.is_sell].sum()), int(accepted[~book.is_sell].sum())
+    book, accepted = clearing.book, clearing.accepted_wh
+    bought, sold = bought_and_sold(accepted, book.is_sell)
     supplied, fed_in = clearing.supplier_import_wh, clearing.supplier_export_wh
     assert sold + supplied == bought + fed_in + clearing.loss_wh, "energy in differs from energy out"
-    assert (accepted >= 0).all(), "a negative quantity was accepted"
-    assert (curtailed >= 0).all(), "a negative quantity was curtailed"
-    assert (accepted + curtailed <= book.quantity_wh).all(), "an order was accepted beyond its quantity"
-    assert not curtailed[book.firmness_codes != CURTAILABLE].any(), "an order was curtailed that may not be"
-    taken = accepted > 0
-    gain = np.where(book.is_sell, 1, -1) * (clearing.price_micro_per_kwh - book.limit_micro_per_kwh)
-    assert (gain[taken] >= 0).all(), "somebody trades beyond the own limit"
-    paid = exact_sum(clearing.amount_nano[~book.is_sell]) + clearing.supplier_pays_nano
-    assert paid == exact_sum(clearing.amount_nano[book.is_sell]) + clearing.congestion_rent_nano, "money is lost"
-    assert (clearing.amount_nano == accepted * clearing.price_micro_per_kwh).all(), "an amount is not price x energy"
+    for at in blocks(len(book)):
+        _assert_trades(clearing, at)
+    paid, received = bought_and_sold(clearing.amount_nano, book.is_sell)
+    assert paid + clearing.supplier_pays_nano == received + clearing.congestion_rent_nano, "money is lost"
     if clearing.status is Status.RED:
         assert not accepted[book.firmness_codes == FLEXIBLE].any(), "flexible energy was accepted in a red interval"
     else:
         assert clearing.point is None or not clearing.point.violations, "a result that passes a limit is not red"
+
+
+def _assert_trades(clearing: Clearing, at: slice) -> None:
+    """Nobody beyond the own quantity, firmness or limit."""
+    book, price = clearing.book, clearing.price_micro_per_kwh[at]
+    accepted, curtailed, limit = clearing.accepted_wh[at], clearing.curtailed_wh[at], book.limit_micro_per_kwh[at]
+    curtailable = book.firmness_codes[at] == CURTAILABLE
+    assert (accepted >= 0).all(), "a negative quantity was accepted"
+    assert (curtailed >= 0).all(), "a negative quantity was curtailed"
+    assert (accepted + curtailed <= book.quantity_wh[at]).all(), "an order was accepted beyond its quantity"
+    assert not ((curtailed > 0) & ~curtailable).any(), "an order was curtailed that may not be"
+    beyond = (price < limit) & book.is_sell[at] | (price > limit) & ~book.is_sell[at]
+    assert not (beyond & (accepted > 0)).any(), "somebody trades beyond the own limit"
+    assert (clearing.amount_nano[at] == accepted * price).all(), "an amount is not price x energy"
 
 
 def _prices(decision: Decision, terms: Terms) -> _Prices:
@@ -247,8 +255,8 @@ def _certificate(decision: Decision, terms: Terms, prices: _Prices, welfare: int
 
 def _rent(payments: Payments, terms: Terms) -> int:
     """Paid by buyers and the supplier less received by sellers and the supplier."""
-    is_sell, amount = terms.book.is_sell, payments.amount_nano
-    return exact_sum(amount[~is_sell]) - exact_sum(amount[is_sell]) + payments.supplier_pays_nano
+    paid, received = bought_and_sold(payments.amount_nano, terms.book.is_sell)
+    return paid - received + payments.supplier_pays_nano
 
 
 def _binding(decision: Decision, prices: _Prices, feeder: Feeder) -> tuple[Binding, ...]:

@@ -8,6 +8,7 @@ from matching.mechanisms import MECHANISMS as MECHANISM_BY_NAME
 from matching.mechanisms.interface import Mechanism, Tradable
 from matching.orders import PRICE_TICK_MICRO_PER_KWH
 from matching.rationing import TieKeys
+from matching.validation import LIMIT_MAX_MICRO_PER_KWH
 
 MECHANISMS = tuple(MECHANISM_BY_NAME)
 LOSSES = ("grid", "market")
@@ -51,6 +52,10 @@ class MarketRules:
     def _check_outside_prices(self) -> None:
         supplier, feed_in = self.supplier_price_micro_per_kwh, self.feed_in_price_micro_per_kwh
         for name, price in (("supplier", supplier), ("feed-in", feed_in)):
+            if price is not None and abs(price) > LIMIT_MAX_MICRO_PER_KWH:
+                raise RuleError(
+                    f"the {name} price {price} is out of range; at most {LIMIT_MAX_MICRO_PER_KWH} either way"
+                )
             if price is not None and price % PRICE_TICK_MICRO_PER_KWH:
                 raise RuleError(
                     f"the {name} price {price} is off the tick; give a multiple of {PRICE_TICK_MICRO_PER_KWH}"

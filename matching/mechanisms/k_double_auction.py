@@ -33,7 +33,7 @@ class KDoubleAuction:
         price = None
         if auction.prices is not None:
             price = floor_to_tick(price_rule(tradable, auction.accepted_wh).choose(auction.prices))
-        paid = np.where(auction.accepted_wh > 0, np.int64(price or 0), np.int64(0))
+        paid = (auction.accepted_wh > 0) * np.int64(price or 0)
         return Match(
             accepted_wh=auction.accepted_wh,
             supplier_import_wh=auction.supplier_import_wh,

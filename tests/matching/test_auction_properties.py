@@ -149,6 +149,22 @@ def test_nobody_at_a_better_price_is_left_out_for_somebody_at_a_worse_one(
             assert accepted == 0
 
 
+@given(orders=books(10, 9), outside=OUTSIDE)
+@many()
+def test_prices_far_apart_clear_as_the_same_prices_close_together(
+    orders: tuple[Order, ...], outside: tuple[int, int] | None
+) -> None:
+    apart = 10**6  # too far to count every tick between them: the book is sorted
+    stretched = tuple(
+        dataclasses.replace(order, limit_micro_per_kwh=apart * order.limit_micro_per_kwh) for order in orders
+    )
+    far = None if outside is None else (apart * outside[0], apart * outside[1])
+    near = clear(OrderBook.from_orders(orders), interval_minutes=15, rules=rules_with(outside))
+    result = clear(OrderBook.from_orders(stretched), interval_minutes=15, rules=rules_with(far))
+    assert result.accepted_wh.tolist() == near.accepted_wh.tolist()
+    assert result.welfare_nano == result.certificate.dual_welfare_nano == apart * near.welfare_nano
+
+
 @pytest.mark.parametrize("solve", [solve_welfare, solve_programme])
 @given(orders=books(10, 9), outside=OUTSIDE)
 @many()
