@@ -27,6 +27,7 @@ BLOCK_BYTES = 4 * 2**20
 WHOLE_NUMBER = re.compile(r"-?0*[0-9]{1,19}")
 SPACE, QUOTE, COMMA, NEWLINE, CARRIAGE_RETURN = b' ",\n\r'
 
+IntArray = NDArray[np.int64]
 Texts = Mapping[str, pa.StringArray]
 Cells = Mapping[str, str]
 Arrays = dict[str, Any]  # numpy's, or Arrow's where texts are kept
@@ -100,16 +101,28 @@ def read_table(
     return _joined(blocks), numbers
 
 
-def whole_numbers(text: pa.StringArray) -> NDArray[np.int64]:
+def whole_numbers(text: pa.StringArray) -> IntArray:
     """Numbers of digits with perhaps a minus. Raises ValueError for any other sign, space, base or exponent."""
-    characters = _bytes(text)
+    characters, _ = _bytes(text)
     digits = (characters >= ord("0")) & (characters <= ord("9"))
     if not (digits | (characters == ord("-"))).all():
         raise Doubt
-    values: NDArray[np.int64] = compute.cast(text, pa.int64()).to_numpy(zero_copy_only=False)
+    values = integers(compute.cast(text, pa.int64()))
     if values.size and values.min() == np.iinfo(np.int64).min:
         raise Doubt
     return values
+
+
+def integers(array: pa.Array) -> IntArray:
+    """Arrow's integers as numpy's; Arrow's own way would import pandas."""
+    return np.from_dlpack(array).astype(np.int64, copy=False)
+
+
+def numbered(text: pa.StringArray, number: Callable[[str], int]) -> IntArray:
+    """The number of each text, asked for once for each text that is different. Raises whatever `number` raises."""
+    encoded = text.dictionary_encode()
+    numbers = [number(one) for one in encoded.dictionary.to_pylist()]
+    return np.array(numbers, dtype=np.int64)[integers(encoded.indices)]
 
 
 def require_whole_number(cells: Cells, name: str, unit: str) -> None:
@@ -118,32 +131,31 @@ def require_whole_number(cells: Cells, name: str, unit: str) -> None:
         raise ValueError(f"{name} is {cells[name][:40]!r}; give {unit}")
 
 
-def require_bytes(cells: Cells, name: str, bytes_max: int) -> None:
-    """Raise ValueError unless `byte_strings` can convert the cell."""
-    if not cells[name]:
-        raise ValueError(f"{name} is empty; give 1 to {bytes_max} bytes")
-    if len(cells[name].encode()) > bytes_max:
-        raise ValueError(f"{name} {cells[name][:40]!r}... is too long; give 1 to {bytes_max} bytes")
-
-
-def byte_strings(text: pa.StringArray, *, bytes_max: int) -> NDArray[np.bytes_]:
-    """Texts of 1 to `bytes_max` bytes as one array. Raises Doubt."""
-    lengths = compute.binary_length(text).to_numpy(zero_copy_only=False)
+def byte_strings(text: pa.StringArray, *, bytes_min: int = 1, bytes_max: int) -> NDArray[np.bytes_]:
+    """Texts of so many bytes as one array, as wide as the longest. Raises Doubt."""
+    characters, lengths = _bytes(text)
     width = int(lengths.max(initial=1))
-    if width > bytes_max or not lengths.all():
+    if width > bytes_max or lengths.min(initial=bytes_min) < bytes_min:
         raise Doubt
     padded = np.zeros((lengths.size, width), dtype=np.uint8)
-    padded[np.arange(width) < lengths[:, np.newaxis]] = _bytes(text)
+    padded[np.arange(width) < lengths[:, np.newaxis]] = characters
     return padded.view(f"S{width}")[:, 0]
 
 
-def _bytes(text: pa.StringArray) -> NDArray[np.uint8]:
-    """All characters of a string array, one text after the other."""
-    _, offsets, data = text.buffers()
-    if data is None:
-        return np.empty(0, dtype=np.uint8)
-    ends = np.frombuffer(offsets, dtype=np.int32)[text.offset : text.offset + len(text) + 1]
-    return np.frombuffer(data, dtype=np.uint8)[ends[0] : ends[-1]]
+def require_byte_string(cells: Cells, name: str, *, bytes_min: int = 1, bytes_max: int) -> None:
+    """Raise ValueError unless `byte_strings` can convert the cell."""
+    length = len(cells[name].encode())
+    if length < bytes_min:
+        raise ValueError(f"{name} is empty; every row needs one")
+    if length > bytes_max:
+        raise ValueError(f"{name} {cells[name][:40]!r}... is too long; give at most {bytes_max} bytes")
+
+
+def _bytes(text: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """The bytes of all texts, one after the other, and how many each has."""
+    _, offsets, characters = text.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int32, count=len(text) + 1, offset=4 * text.offset)
+    return np.frombuffer(characters, dtype=np.uint8)[ends[0] : ends[-1]], np.diff(ends)
 
 
 def _joined(blocks: list[Arrays]) -> Arrays:
@@ -170,10 +182,10 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 def _header(stream: IO[bytes], columns: Columns) -> tuple[dict[str, int], int]:
     """Where the columns are that are read, and how many there are in all. Raises RowError."""
     needed = ",".join(columns.needed)
-    first = io.BytesIO(stream.readline(LINE_BYTES_MAX + 1))
-    _, header = next(csv_rows(first), (1, []))
+    first = stream.readline(LINE_BYTES_MAX + 1)
+    _, header = next(csv_rows(io.BytesIO(first)), (1, []))
     if not header:
-        raise RowError(1, f"nothing there; the first line must name {needed}")
+        raise RowError(1, f"the {'line' if first else 'file'} is empty; the first line must name {needed}")
     missing = [name for name in columns.needed if name not in header]
     if missing:
         raise RowError(1, f"missing column {', '.join(missing)}; the first line must name {needed}")
@@ -217,7 +229,7 @@ def _understood(block: bytes, places: Mapping[str, int], width: int) -> Texts:
     return {name: table.column(names[place]).combine_chunks() for name, place in places.items()}
 
 
-def _quoted_plainly(codes: NDArray[np.uint8], newlines: NDArray[np.int64]) -> bool:
+def _quoted_plainly(codes: NDArray[np.uint8], newlines: IntArray) -> bool:
     """Whether every quote opens or closes a whole cell within its line. The block ends with a newline."""
     quotes = np.flatnonzero(codes == QUOTE)
     if quotes.size % 2:

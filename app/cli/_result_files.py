@@ -20,8 +20,9 @@ from app.cli._csv_tables import (
     LineNumbers,
     Texts,
     byte_strings,
+    integers,
     read_table,
-    require_bytes,
+    require_byte_string,
     require_whole_number,
     whole_numbers,
 )
@@ -92,13 +93,13 @@ def _trades(texts: Texts) -> Arrays:
         "accepted_wh": whole_numbers(texts["accepted_wh"]),
         "curtailed_wh": whole_numbers(texts["curtailed_wh"]),
         "price_micro_per_kwh": whole_numbers(compute.if_else(is_empty, "0", prices)),
-        "is_priced": ~is_empty.to_numpy(zero_copy_only=False),
+        "is_priced": integers(compute.binary_length(prices)) > 0,
         "amount_nano": whole_numbers(texts["amount_nano"]),
     }
 
 
 def _require_trade(cells: Cells) -> None:
-    require_bytes(cells, "order_id", NAME_BYTES_MAX)
+    require_byte_string(cells, "order_id", bytes_max=NAME_BYTES_MAX)
     for name, unit in TRADE_UNITS.items():
         if cells[name] or name != "price_micro_per_kwh":
             require_whole_number(cells, name, unit)

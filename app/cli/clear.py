@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.status import Status
 
 from app.cli import refusing
-from app.cli._order_files import book_of, located, no_network, read_orders
+from app.cli._order_files import no_network, read_orders
 from app.cli._result_files import replaced, write_document, write_trades
 from app.errors import InputError
 from grid.feeder import NetworkError
@@ -99,8 +99,8 @@ def command(  # noqa: PLR0913 (one parameter per option of the command line)
     with refusing(NetworkError, InjectionError, LossesNotCovered, RuleError):
         with _busy(f"Reading {network}"):
             grid = None if network == "none" else _opened(network, v_min, v_max, max_loading)
-        with _busy(f"Clearing {orders}"):
-            clearing, seconds = _cleared(orders, baseline, grid, rules=rules, minutes=minutes)
+        with _busy(f"Reading {orders}") as status:
+            clearing, seconds = _cleared(orders, baseline, grid, rules=rules, minutes=minutes, say=status.update)
     document = _write(out, clearing, seconds, start)
     click.echo(json.dumps(document) if as_json else _summary(clearing, out))
     if clearing.status is TrafficLight.RED:
@@ -114,17 +114,28 @@ def _opened(spec: str, v_min: float, v_max: float, max_loading: float) -> GridNe
 
 
 def _cleared(
-    orders: Path, baseline: Path | None, grid: GridNetwork | None, *, rules: MarketRules, minutes: int
+    orders: Path,
+    baseline: Path | None,
+    grid: GridNetwork | None,
+    *,
+    rules: MarketRules,
+    minutes: int,
+    say: Callable[[str], None],
 ) -> tuple[Clearing, dict[str, float]]:
     """The clearing, and the seconds it took to read the files and to build the book."""
     start = time.perf_counter()
-    columns = read_orders(orders, no_network if grid is None else grid.bus_index)
+    table = read_orders(
+        orders,
+        no_network if grid is None else grid.bus_index,
+        told=lambda count: say(f"Reading {orders}: {count:,} orders"),
+    )
     fixed = None
     if baseline is not None and grid is not None:
         fixed = read_injections(baseline, buses=grid.buses, bus_index=grid.bus_index)
     read = time.perf_counter()
+    say(f"Clearing {table.lines.count:,} orders")
     try:
-        book = book_of(columns)
+        book = table.book()
         built = time.perf_counter()
         clearing = clear(
             book,
@@ -135,7 +146,7 @@ def _cleared(
             baseline_var=None if fixed is None else fixed.injection_var,
         )
     except BookError as error:
-        raise located(error, orders) from error
+        raise table.located(error) from error
     return clearing, {"read": read - start, "book": built - read}
 
 

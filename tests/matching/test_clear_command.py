@@ -199,7 +199,7 @@ LINE = "b-1,ben,mp-2,,buy,500,260000,firm"
         (TWO + LINE.replace("b-1", ""), "line 4", "order_id is empty"),
         (TWO + LINE.replace("b-1", "c") + ",more", "line 4", "9 cells where the first line names 8"),
         (TWO + "c,ben", "line 4", "2 cells where the first line names 8"),
-        (TWO + '"c,ben', "line 4", "unexpected end of data"),
+        (TWO + '"c,ben', "line 4", "its quotes do not match"),
         (TWO.encode() + LINE.replace("b-1", "c").encode() + b"\xff", "line 4", "save the file as UTF-8"),
         (TWO.encode("utf-16"), "line 1", "contains a zero byte"),
         (TWO + "c" * 70_000, "line 4", "longer than 65536 bytes"),
