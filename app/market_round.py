@@ -11,16 +11,17 @@
 Every step may be repeated: what was done stays as it was done.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
 from sqlalchemy import Engine
 
-from app.agents.battery import LOOK_BACK_S, battery_order
+from app.agent_orders import agent_orders, knowledge_at
+from app.agents.flexible import without_own_use
 from app.agents.forecast import Forecast
 from app.agents.histories import Histories
-from app.agents.household import forecast_order
 from app.community import Snapshot, community_at
 from app.round_inputs import (
     baseline_of_the_rest,
@@ -32,8 +33,9 @@ from app.set_points import decide_set_points, shared_room_w
 from app.storage.database import reading, writing
 from app.storage.store.community import Envelope, save_envelopes
 from app.storage.store.orders import book_of, place_orders
-from app.storage.store.outcomes import battery_looks_since, battery_sales_between, outcomes_of
+from app.storage.store.outcomes import outcomes_of
 from app.storage.store.rounds import PublishedClearing, SetPoint, close_round, find_round, open_rounds, save_clearing
+from app.storage.store.windows import needed_at, own_use_at, save_own_use
 from grid.network import GridNetwork
 from matching.book import OrderBook
 from matching.clearing import Clearing, MarketRules, clear
@@ -115,17 +117,22 @@ def publish_envelopes(desk: MarketDesk, expected: Expectation) -> None:
 
 def place_agent_orders(desk: MarketDesk, expected: Expectation) -> None:
     """Each agent's orders within its owner's limits, with the reason it gives for them."""
-    orders = _orders_by_reason(desk, expected)
+    interval, now_s = expected.interval, desk.now_s()
+    with reading(desk.engine) as connection:
+        known = knowledge_at(connection, interval, decided_s=now_s)
+    decided = agent_orders(expected.snapshot.homes, expected.by_point, known, desk.histories, interval)
     with writing(desk.engine) as connection:
-        for reason, placed in orders.items():
+        for each in decided.placements:
             place_orders(
                 connection,
-                placed,
-                start_s=expected.interval.start_s,
+                each.orders,
+                start_s=interval.start_s,
                 origin="agent",
-                reason=reason,
-                placed_s=desk.now_s(),
+                reason=each.reason,
+                placed_s=now_s,
+                window_id=each.window_id,
             )
+        save_own_use(connection, decided.own_wh, start_s=interval.start_s)
 
 
 def close_gate(desk: MarketDesk, interval: DeliveryInterval) -> None:
@@ -136,16 +143,17 @@ def close_gate(desk: MarketDesk, interval: DeliveryInterval) -> None:
 
 def clear_and_publish(desk: MarketDesk, expected: Expectation) -> Clearing:
     """Clear the frozen book under the network's limits; result and set-points are published in one transaction."""
-    interval, snapshot = expected.interval, expected.snapshot
+    interval, homes, minutes = expected.interval, expected.snapshot.homes, expected.interval.minutes
     with reading(desk.engine) as connection:
         orders = book_of(connection, interval.start_s)
-    homes, minutes = snapshot.homes, interval.minutes
-    _, drawn_var = drawn(desk.network, homes, expected.by_point, minutes)
-    rest_w = baseline_of_the_rest(desk.network, homes, expected.by_point, orders, minutes)
+        own_wh, needed_wh = own_use_at(connection, interval.start_s), needed_at(connection, interval.start_s)
+    forecasts = {point: without_own_use(each, own_wh.get(point, 0)) for point, each in expected.by_point.items()}
+    _, drawn_var = drawn(desk.network, homes, forecasts, minutes)
+    rest_w = baseline_of_the_rest(desk.network, homes, forecasts, orders, minutes)
     clearing = clear(
         OrderBook.from_orders(orders),
         interval_minutes=minutes,
-        rules=_rules(snapshot),
+        rules=_rules(expected.snapshot),
         limits=desk.network,
         baseline_w=rest_w,
         baseline_var=drawn_var,
@@ -154,8 +162,9 @@ def clear_and_publish(desk: MarketDesk, expected: Expectation) -> Clearing:
     outcomes = outcomes_of(orders, trades)
     injection_w = rest_w + market_injection_w(desk.network, outcomes, minutes)
     set_points = decide_set_points(
-        controlled_points(homes, expected.by_point, minutes),
+        controlled_points(homes, forecasts, minutes),
         outcomes,
+        drawn_anyway_wh=Counter(own_wh) + Counter(needed_wh),
         minutes=minutes,
         limits=desk.network,
         injection_w=injection_w,
@@ -212,35 +221,3 @@ def _rules(snapshot: Snapshot) -> MarketRules:
 
 def _digest(orders: tuple[Order, ...]) -> str:
     return OrderBook.from_orders(orders).digest()
-
-
-def _orders_by_reason(desk: MarketDesk, expected: Expectation) -> dict[str, list[Order]]:
-    """Orders of all agents, grouped by the reason they give."""
-    start_s, now_s = expected.interval.start_s, desk.now_s()
-    with reading(desk.engine) as connection:
-        looks = battery_looks_since(connection, since_s=now_s - LOOK_BACK_S, until_s=now_s)
-        sold_wh = battery_sales_between(connection, start_s=now_s - LOOK_BACK_S, end_s=start_s)
-    orders: dict[str, list[Order]] = {}
-    for point, home in expected.snapshot.homes.items():
-        if not home.trades:
-            continue
-        forecast = expected.by_point[point]
-        passive = forecast_order(home.facts, forecast, home.limits, home.bounds, start_s=start_s)
-        if passive is not None:
-            orders.setdefault(f"forecast: {forecast.basis}", []).append(passive)
-        if point not in looks:
-            continue
-        stored = battery_order(
-            home.facts,
-            looks=looks[point],
-            sold_wh=sold_wh.get(point, 0),
-            daily_export_wh=desk.histories.daily_export_wh(point, decided_s=now_s),
-            expected=forecast,
-            limits=home.limits,
-            bounds=home.bounds,
-            interval=expected.interval,
-            now_s=now_s,
-        )
-        if stored is not None:
-            orders.setdefault("energy in the battery that the home did not need in the last day", []).append(stored)
-    return orders

@@ -58,9 +58,9 @@ def place_by_hand(connection: Connection, wish: HandOrder, *, now_s: int) -> Pla
     if known is not None:
         return _same_again(known, wish)
     _require_gate(connection, wish.start_s, now_s=now_s)
-    _require_member(connection, wish)
-    point = _require_point(connection, wish)
-    _require_price(wish)
+    require_member(connection, wish.participant, at_s=wish.start_s)
+    point = require_point(connection, wish.metering_point, participant_id=wish.participant)
+    require_price(wish.limit_micro_per_kwh)
     _require_quantity(connection, wish, point)
     order = Order(
         order_id=wish.order_id,
@@ -122,29 +122,32 @@ def _require_gate(connection: Connection, start_s: int, *, now_s: int) -> None:
         raise OrderRefusedError("gate-closed", "The gate is closed for this interval. Choose a later one.") from error
 
 
-def _require_member(connection: Connection, wish: HandOrder) -> None:
-    person = participant(connection, wish.participant)
+def require_member(connection: Connection, participant_id: str, *, at_s: int) -> None:
+    """Raises OrderRefusedError for whoever is no member in good standing with a supply contract at `at_s`."""
+    person = participant(connection, participant_id)
     if person is None or person.role != "household":
         raise OrderRefusedError("not-a-member", "Only members can place orders.")
     if person.is_suspended:
         raise OrderRefusedError("suspended", "Your membership is suspended. Your operator can tell you why.")
-    if contract_at(connection, wish.participant, wish.start_s) is None:
+    if contract_at(connection, participant_id, at_s) is None:
         raise OrderRefusedError("no-contract", "You have no active supply contract for this interval.")
 
 
-def _require_point(connection: Connection, wish: HandOrder) -> MeteringPoint:
-    point = locked_metering_point(connection, wish.metering_point)
-    if point is None or point.participant_id != wish.participant:
-        raise OrderRefusedError("unknown-metering-point", f"You have no metering point {wish.metering_point}.")
+def require_point(connection: Connection, point_id: str, *, participant_id: str) -> MeteringPoint:
+    """The member's own metering point, held until this transaction ends. Raises OrderRefusedError."""
+    point = locked_metering_point(connection, point_id)
+    if point is None or point.participant_id != participant_id:
+        raise OrderRefusedError("unknown-metering-point", f"You have no metering point {point_id}.")
     return point
 
 
-def _require_price(wish: HandOrder) -> None:
-    if wish.limit_micro_per_kwh % PRICE_TICK_MICRO_PER_KWH:
+def require_price(limit_micro_per_kwh: int) -> None:
+    """Raises OrderRefusedError for a price off the tick or out of any reason."""
+    if limit_micro_per_kwh % PRICE_TICK_MICRO_PER_KWH:
         raise OrderRefusedError(
             "off-tick", f"Prices are multiples of {PRICE_TICK_MICRO_PER_KWH} micro-units per kWh (0.01 ct)."
         )
-    if abs(wish.limit_micro_per_kwh) > PRICE_MICRO_PER_KWH_MAX:
+    if abs(limit_micro_per_kwh) > PRICE_MICRO_PER_KWH_MAX:
         raise OrderRefusedError(
             "price-range",
             f"Prices go from -{PRICE_MICRO_PER_KWH_MAX} to {PRICE_MICRO_PER_KWH_MAX} micro-units per kWh.",

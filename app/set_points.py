@@ -6,7 +6,7 @@ the network carries all of it, the room that is left is shared by nameplate. So 
 the network stays safe if all of it comes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,9 +40,11 @@ class PointSetPoints:
     battery_w: int | None
 
 
-def battery_powers_w(outcomes: Sequence[tuple[Order, Trade]], minutes: int) -> dict[str, int]:
-    """Power each battery moves for the neighbourhood, W, + charging."""
-    powers: dict[str, int] = {}
+def battery_powers_w(
+    outcomes: Sequence[tuple[Order, Trade]], minutes: int, drawn_anyway_wh: Mapping[str, int]
+) -> dict[str, int]:
+    """Power each battery or charger moves for the neighbourhood or because it must, W, + charging."""
+    powers = {point: energy_wh * 60 // minutes for point, energy_wh in drawn_anyway_wh.items()}
     for order, trade in outcomes:
         if order.firmness is Firmness.FLEXIBLE and trade.accepted_wh:
             sign = 1 if order.side is Side.BUY else -1
@@ -73,17 +75,21 @@ def decide_set_points(
     points: Sequence[ControlledPoint],
     outcomes: Sequence[tuple[Order, Trade]],
     *,
+    drawn_anyway_wh: Mapping[str, int],
     minutes: int,
     limits: NetworkLimits | None,
     injection_w: FloatArray,
     injection_var: FloatArray,
 ) -> tuple[PointSetPoints, ...]:
-    """Set-points of one interval. `injection_w`, `injection_var` [n_bus] are those of the published result."""
+    """Set-points of one interval. `injection_w`, `injection_var` [n_bus] are those of the published result.
+
+    `drawn_anyway_wh` is what devices draw beside accepted orders, by metering point: what cannot wait, and own surplus.
+    """
     permitted_w = [float(point.generation_w) for point in points]
     if limits is not None:
         rest_w = uncontrolled_injection_w(injection_w, points, outcomes, minutes=minutes, buses=limits.buses)
         permitted_w = shared_room_w(limits, points, rest_w, injection_var)
-    batteries = battery_powers_w(outcomes, minutes)
+    batteries = battery_powers_w(outcomes, minutes, drawn_anyway_wh)
     decided = [
         PointSetPoints(
             metering_point=point.metering_point,

@@ -67,8 +67,7 @@ def decide(
 
 def without_own_use(expected: Forecast, own_wh: int) -> Forecast:
     """What is left of a home's surplus when its device took a part of it."""
-    assert own_wh <= expected.export_wh
-    return replace(expected, export_wh=expected.export_wh - own_wh) if own_wh else expected
+    return replace(expected, export_wh=max(0, expected.export_wh - own_wh)) if own_wh else expected
 
 
 def _orders(home: HomeFacts, window: WindowOrder, curve: Curve, outlook: Outlook, start_s: int) -> Iterator[Order]:

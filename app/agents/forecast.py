@@ -41,9 +41,12 @@ class History:
     def __init__(self) -> None:
         self._net_wh: dict[int, int] = {}
 
-    def learn(self, start_s: int, *, import_wh: int, export_wh: int, offered_wh: int = 0) -> None:
-        """Take in a validated value; a corrected one replaces the earlier. `offered_wh` only where a limit was felt."""
-        self._net_wh[start_s] = max(export_wh, offered_wh) - import_wh
+    def learn(self, start_s: int, *, import_wh: int, export_wh: int, offered_wh: int = 0, moved_wh: int = 0) -> None:
+        """Take in a validated value; a corrected one replaces the earlier. `offered_wh` only where a limit was felt.
+
+        `moved_wh` (+ fed in) is the part that devices moved for the market: the home would not do it by itself.
+        """
+        self._net_wh[start_s] = max(export_wh, offered_wh) - import_wh - moved_wh
 
     def forget_before(self, start_s: int) -> None:
         """Drop values older than `start_s`."""

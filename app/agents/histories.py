@@ -1,7 +1,7 @@
 """Every agent's memory: the readings of its own home as they were known when it decided.
 
 One memory serves all agents of a process, but each home's history is its own; what a home could not feed in because
-it was told not to counts as if it had.
+it was told not to counts as if it had, and what its battery, car or heat pump did for the market does not count.
 """
 
 from sqlalchemy import Engine
@@ -10,6 +10,7 @@ from app.agents.forecast import DAYS_OF_MEMORY, Forecast, History, forecast
 from app.storage.database import reading
 from app.storage.store.outcomes import limited_offers_between
 from app.storage.store.readings import energy_history
+from app.storage.store.windows import device_energy_between
 from meters.interval import DeliveryInterval
 
 MEMORY_S = (DAYS_OF_MEMORY + 1) * 86_400
@@ -39,13 +40,18 @@ class Histories:
             )
             earliest_s = min((start_s for _, start_s, _, _ in rows), default=decided_s)
             limited = limited_offers_between(connection, start_s=earliest_s, end_s=decided_s)
+            moved_wh = device_energy_between(connection, start_s=earliest_s, end_s=decided_s)
         for history in self._by_point.values():
             history.forget_before(since_s)
         for point, start_s, import_wh, export_wh in rows:
             limit_w, offered_wh = limited.get((point, start_s), (None, 0))
             felt = limit_w is not None and export_wh >= limit_w * self._minutes / 60 * BOUND_SHARE
             self._by_point.setdefault(point, History()).learn(
-                start_s, import_wh=import_wh, export_wh=export_wh, offered_wh=offered_wh if felt else 0
+                start_s,
+                import_wh=import_wh,
+                export_wh=export_wh,
+                offered_wh=offered_wh if felt else 0,
+                moved_wh=moved_wh.get((point, start_s), 0),
             )
         self._known_by_s = decided_s - 1
 

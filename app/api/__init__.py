@@ -11,6 +11,7 @@ from app.api.households import household_api
 from app.api.orders import order_api
 from app.api.public import public_api
 from app.api.tokens import token_api
+from app.api.windows import window_api
 
 PREFIX = "/api/v1"
 BLUEPRINTS: tuple[APIBlueprint, ...] = (
@@ -19,6 +20,7 @@ BLUEPRINTS: tuple[APIBlueprint, ...] = (
     gateway_api,
     battery_api,
     order_api,
+    window_api,
     household_api,
 )
 

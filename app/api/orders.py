@@ -65,7 +65,7 @@ def place_order(json_data: OrderRequest) -> OrderAnswer:
             placed = place_by_hand(connection, wish, now_s=now_s)
             record(connection, AuditEntry(at_s=now_s, actor=member, action="order placed", subject=order_id))
     except OrderRefusedError as error:
-        raise _problem(error) from error
+        raise problem_of(error) from error
     return _answer(placed, None)
 
 
@@ -81,11 +81,12 @@ def delete_order(order_id: str) -> OrderAnswer:
             cancelled = cancel_by_hand(connection, order_id, participant_id=member, now_s=now_s)
             record(connection, AuditEntry(at_s=now_s, actor=member, action="order cancelled", subject=order_id))
     except OrderRefusedError as error:
-        raise _problem(error) from error
+        raise problem_of(error) from error
     return _answer(cancelled, None)
 
 
-def _problem(error: OrderRefusedError) -> ProblemError:
+def problem_of(error: OrderRefusedError) -> ProblemError:
+    """The answer to a refused order."""
     return ProblemError(STATUS.get(error.slug, 409), error.slug, str(error))
 
 

@@ -17,6 +17,7 @@ from app.storage.settlement_tables import (
     SettlementBatch,
     TransferRow,
 )
+from app.storage.window_tables import WindowOrderRow, WindowOwnUse
 
 __all__ = [
     "AccessToken",
@@ -47,6 +48,8 @@ __all__ = [
     "TariffVersion",
     "TradeRow",
     "TransferRow",
+    "WindowOrderRow",
+    "WindowOwnUse",
     "core_table",
 ]
 
@@ -179,6 +182,7 @@ class MarketOrder(SQLModel, table=True):
     reason: str = ""
     placed_s: int = Field(sa_type=BigInteger)
     cancelled_s: int | None = Field(default=None, sa_type=BigInteger)
+    window_id: str | None = Field(default=None, index=True)  # the window it was made for
 
 
 class MarketRound(SQLModel, table=True):

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from app.access import Access, rule_of
+from app.agents.windows import DeviceClass, WindowOrder
 from app.auth import issue_sign_in_code
 from app.storage.database import writing
 from app.storage.store.community import Envelope, add_tariff, save_envelopes
@@ -18,6 +19,7 @@ from app.storage.store.orders import place_orders
 from app.storage.store.readings import save_substitutes
 from app.storage.store.rounds import PublishedClearing, close_round, mark_settled, open_rounds, save_clearing
 from app.storage.store.settlement import post_transfers, save_allocations
+from app.storage.store.windows import place_window
 from contracts.settlement import Allocation
 from contracts.tariff import Tariff
 from contracts.transfers import MARKET, BusinessKey, Transfer, TransferKind, member_account
@@ -76,6 +78,7 @@ def _fill(engine: Engine) -> None:
             save_envelopes(connection, [limits])
             save_preference(connection, Preference(participant_id=name, buy_at_most_micro_per_kwh=mark))
             post_transfers(connection, [_transfer(name, interval)])
+            place_window(connection, _window(name), placed_s=START_S)
         place_orders(connection, orders, start_s=START_S, origin="agent", reason="forecast", placed_s=START_S)
         close_round(connection, START_S, closed_s=START_S, digest=lambda _: "")
         cleared = PublishedClearing(
@@ -84,6 +87,19 @@ def _fill(engine: Engine) -> None:
         save_clearing(connection, START_S, cleared, trades=trades, set_points=[], cleared_s=START_S)
         save_allocations(connection, START_S, "D1", allocations)
         mark_settled(connection, START_S)
+
+
+def _window(name: str) -> WindowOrder:
+    return WindowOrder(
+        window_id=f"order-of-{name}",
+        participant=name,
+        metering_point=f"mp-{name}",
+        device=DeviceClass.CAR,
+        earliest_s=START_S,
+        latest_s=START_S + 86_400,
+        energy_wh=MARKS[name],
+        power_w=1_000_000,
+    )
 
 
 def _transfer(name: str, interval: DeliveryInterval) -> Transfer:
@@ -130,7 +146,7 @@ def _signed_in(app: Flask, engine: Engine, name: str) -> FlaskClient:
 
 def test_a_household_reads_its_own_figures_over_the_api(filled: Flask, community: Engine) -> None:
     client, anna = filled.test_client(), token_for(community, "anna")
-    for path in ("/api/v1/energy", "/api/v1/envelopes", "/api/v1/orders", "/api/v1/me"):
+    for path in ("/api/v1/energy", "/api/v1/envelopes", "/api/v1/orders", "/api/v1/windows", "/api/v1/me"):
         query = {} if path.endswith("me") else SPAN
         assert str(MARKS["anna"]) in client.get(path, query_string=query, headers=anna).get_data(as_text=True), path
     answer = client.get("/api/v1/statements", headers=anna)

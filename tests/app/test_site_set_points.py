@@ -41,7 +41,13 @@ def decided(
     buses = () if network is None else network.buses
     injections = np.array([injection_w if bus == 0 else 0.0 for bus in buses])
     result = decide_set_points(
-        POINTS, outcomes, minutes=15, limits=network, injection_w=injections, injection_var=injections * 0
+        POINTS,
+        outcomes,
+        drawn_anyway_wh={},
+        minutes=15,
+        limits=network,
+        injection_w=injections,
+        injection_var=injections * 0,
     )
     return {point.metering_point: (point.export_limit_w, point.battery_w) for point in result}
 
@@ -83,7 +89,9 @@ def test_without_a_network_every_plant_may_give_all_it_has() -> None:
 
 def test_accepted_flexible_energy_moves_the_battery() -> None:
     outcomes = [sold("A", 500, firmness=Firmness.FLEXIBLE), sold("C", 250, firmness=Firmness.FLEXIBLE)]
-    assert battery_powers_w(outcomes, 15) == {"A": -2_000, "C": -1_000}
+    assert battery_powers_w(outcomes, 15, {}) == {"A": -2_000, "C": -1_000}
+    # A car that cannot wait draws beside what was accepted.
+    assert battery_powers_w(outcomes, 15, {"A": 750, "D": 250}) == {"A": 1_000, "C": -1_000, "D": 1_000}
     limits = decided(None, outcomes, injection_w=0.0)
     assert limits["A"] == (40_000, -2_000)
     assert limits["C"] == (None, -1_000)

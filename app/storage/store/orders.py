@@ -47,10 +47,18 @@ def require_open_gate(connection: Connection, start_s: int) -> None:
 
 
 def place_orders(
-    connection: Connection, orders: Iterable[Order], *, start_s: int, origin: str, reason: str = "", placed_s: int
+    connection: Connection,
+    orders: Iterable[Order],
+    *,
+    start_s: int,
+    origin: str,
+    reason: str = "",
+    placed_s: int,
+    window_id: str | None = None,
 ) -> None:
     """Add orders to an interval's open book; an order_id that is there already stays as it was placed.
 
+    `window_id` names the window that they were made for.
     Raises GateClosedError if the book is not open. The rules of the market are checked before (order_entry).
     """
     assert origin in {"agent", "person"}
@@ -71,6 +79,7 @@ def place_orders(
                 "origin": origin,
                 "reason": reason,
                 "placed_s": placed_s,
+                "window_id": window_id,
             }
             for order in orders
         ),

@@ -1,0 +1,155 @@
+"""What all agents place when a gate closes: homes by forecast, batteries by rule, devices by their windows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from app.agents.battery import LOOK_BACK_S, BatteryLook, battery_order
+from app.agents.flexible import WindowDecision, buy_at_most, decide, sell_at_least, without_own_use
+from app.agents.forecast import Forecast
+from app.agents.histories import Histories
+from app.agents.household import forecast_order
+from app.agents.prices import DAY_S, DAYS_OF_MEMORY, expected_prices
+from app.agents.windows import NOTHING_YET, DeviceClass, Traded, WindowOrder
+from app.community import Home
+from app.storage.store.outcomes import battery_looks_since, battery_sales_between
+from app.storage.store.windows import known_prices, standing_windows, traded_by_window
+from matching.orders import Order
+from meters.interval import DeliveryInterval
+
+SPARE_REASON = "energy in the battery that the home did not need in the last day"
+WINDOW_REASONS = {
+    DeviceClass.BATTERY: "planned with your battery",
+    DeviceClass.CAR: "planned for your car",
+    DeviceClass.HEAT_PUMP: "planned for your heat pump",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Orders with the reason that their agent gives, and the window that they were made for, if any."""
+
+    orders: tuple[Order, ...]
+    reason: str
+    window_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentOrders:
+    """Everything the agents decided for one interval; `own_wh` is what devices take of their homes' surplus."""
+
+    placements: tuple[Placement, ...]
+    own_wh: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """What was known when the gate closed: of batteries, of windows and what they traded, and of prices."""
+
+    looks: Mapping[str, Sequence[BatteryLook]]
+    sold_wh: Mapping[str, int]
+    windows: Mapping[str, WindowOrder]
+    traded: Mapping[str, Traded]
+    prices: Mapping[int, int]
+    decided_s: int
+
+
+def knowledge_at(connection: Connection, interval: DeliveryInterval, *, decided_s: int) -> Knowledge:
+    """What the agents may know that decide for `interval` at `decided_s`; windows by metering point."""
+    start_s = interval.start_s
+    windows = standing_windows(connection, start_s=start_s, end_s=start_s + interval.minutes * 60)
+    return Knowledge(
+        looks=battery_looks_since(connection, since_s=decided_s - LOOK_BACK_S, until_s=decided_s),
+        sold_wh=battery_sales_between(connection, start_s=decided_s - LOOK_BACK_S, end_s=start_s),
+        windows={window.metering_point: window for window in windows},
+        traded=traded_by_window(connection, [window.window_id for window in windows], before_s=start_s),
+        prices=known_prices(connection, start_s=decided_s - (DAYS_OF_MEMORY + 1) * DAY_S, decided_s=decided_s)
+        if windows
+        else {},
+        decided_s=decided_s,
+    )
+
+
+def agent_orders(
+    homes: Mapping[str, Home],
+    forecasts: Mapping[str, Forecast],
+    known: Knowledge,
+    histories: Histories,
+    interval: DeliveryInterval,
+) -> AgentOrders:
+    """Orders of every home that trades, each within its owner's limits."""
+    placements: list[Placement] = []
+    own_wh: dict[str, int] = {}
+    for point, home in homes.items():
+        if not home.trades:
+            continue
+        forecast = forecasts[point]
+        if point in known.windows:
+            decision = window_decision(home, known.windows[point], forecast, known, interval)
+            own_wh[decision.window.window_id] = decision.own_wh
+            forecast = without_own_use(forecast, decision.own_wh)
+            reason = WINDOW_REASONS[decision.window.device]
+            placements.append(Placement(orders=decision.orders, reason=reason, window_id=decision.window.window_id))
+        placements.extend(_passive(home, forecast, interval))
+        if point in known.looks and point not in known.windows:
+            placements.extend(_spare(home, forecast, known, histories, interval))
+    return AgentOrders(placements=_together(placements), own_wh=own_wh)
+
+
+def window_decision(
+    home: Home, window: WindowOrder, forecast: Forecast, known: Knowledge, interval: DeliveryInterval
+) -> WindowDecision:
+    """What a window does in `interval`, against the prices that are expected until it ends."""
+    prices = expected_prices(
+        known.prices,
+        range(interval.start_s, window.latest_s, interval.minutes * 60),
+        decided_s=known.decided_s,
+        lowest=sell_at_least(home.bounds),
+        highest=buy_at_most(home.bounds),
+    )
+    return decide(
+        home.facts,
+        window,
+        known.traded.get(window.window_id, NOTHING_YET),
+        expected=forecast,
+        prices=prices,
+        bounds=home.bounds,
+        interval=interval,
+    )
+
+
+def _passive(home: Home, forecast: Forecast, interval: DeliveryInterval) -> Iterator[Placement]:
+    order = forecast_order(home.facts, forecast, home.limits, home.bounds, start_s=interval.start_s)
+    if order is not None:
+        yield Placement(orders=(order,), reason=f"forecast: {forecast.basis}")
+
+
+def _spare(
+    home: Home, forecast: Forecast, known: Knowledge, histories: Histories, interval: DeliveryInterval
+) -> Iterator[Placement]:
+    point = home.point.id
+    order = battery_order(
+        home.facts,
+        looks=known.looks[point],
+        sold_wh=known.sold_wh.get(point, 0),
+        daily_export_wh=histories.daily_export_wh(point, decided_s=known.decided_s),
+        expected=forecast,
+        limits=home.limits,
+        bounds=home.bounds,
+        interval=interval,
+        now_s=known.decided_s,
+    )
+    if order is not None:
+        yield Placement(orders=(order,), reason=SPARE_REASON)
+
+
+def _together(placements: list[Placement]) -> tuple[Placement, ...]:
+    """Placements with the same reason and window as one, so that they are written at once."""
+    grouped: dict[tuple[str, str | None], list[Order]] = {}
+    for each in placements:
+        grouped.setdefault((each.reason, each.window_id), []).extend(each.orders)
+    return tuple(
+        Placement(orders=tuple(orders), reason=reason, window_id=window_id)
+        for (reason, window_id), orders in grouped.items()
+    )
