@@ -125,6 +125,21 @@ def numbered(text: pa.StringArray, number: Callable[[str], int]) -> IntArray:
     return np.array(numbers, dtype=np.int64)[integers(encoded.indices)]
 
 
+def arrow_integers(values: IntArray, *, is_known: NDArray[np.bool_] | None = None) -> pa.Array:
+    """The same for Arrow; empty where not known."""
+    known = None if is_known is None else pa.py_buffer(np.packbits(is_known, bitorder="little"))
+    return pa.Array.from_buffers(pa.int64(), values.size, [known, pa.py_buffer(np.ascontiguousarray(values))])
+
+
+def arrow_texts(texts: NDArray[np.bytes_]) -> pa.StringArray:
+    """Texts of UTF-8 in fixed width for Arrow; the reverse of `byte_strings`."""
+    lengths = np.char.str_len(texts)
+    ends = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+    padded = np.ascontiguousarray(texts).view(np.uint8).reshape(texts.size, -1)
+    characters = padded[np.arange(texts.itemsize) < lengths[:, np.newaxis]]
+    return pa.StringArray.from_buffers(texts.size, pa.py_buffer(ends), pa.py_buffer(characters))
+
+
 def require_whole_number(cells: Cells, name: str, unit: str) -> None:
     """Raise ValueError unless `whole_numbers` can convert the cell."""
     if not WHOLE_NUMBER.fullmatch(cells[name]) or abs(int(cells[name])) >= 2**63:

@@ -1,17 +1,21 @@
 """The result of a clearing as files: a reader sees the old result or the new one, never half of one."""
 
 import csv
+import io
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import EISDIR
 from pathlib import Path
 from typing import IO
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import compute
+from pyarrow import csv as arrow_csv
 
 from app.cli._csv_tables import (
     Arrays,
@@ -19,6 +23,8 @@ from app.cli._csv_tables import (
     Columns,
     LineNumbers,
     Texts,
+    arrow_integers,
+    arrow_texts,
     byte_strings,
     integers,
     read_table,
@@ -39,6 +45,7 @@ TRADE_UNITS = {
     "amount_nano": "whole nano-units",
 }
 DOCUMENT_BYTES_MAX = 64 * 2**20
+BLOCK_ROWS = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,45 +113,74 @@ def _require_trade(cells: Cells) -> None:
 
 
 @contextmanager
-def replaced(directory: Path) -> Iterator[Callable[[str], IO[str]]]:
-    """Open files by name; when the block ends well they appear under their names, otherwise none does."""
-    directory.mkdir(parents=True, exist_ok=True)
-    opened: dict[str, IO[str]] = {}
+def replaced(directory: Path) -> Iterator[Callable[[str], IO[bytes]]]:
+    """Open files by name; when the block ends well they appear under their names, otherwise none does.
+
+    Raises InputError for a directory that cannot be written, and then nothing in it has changed.
+    """
+    opened: dict[str, IO[bytes]] = {}
 
     def temporary(name: str) -> Path:
         return directory / f".{name}.{os.getpid()}.tmp"
 
-    def open_file(name: str) -> IO[str]:
-        opened[name] = temporary(name).open("w", encoding="utf-8", newline="")
+    def open_file(name: str) -> IO[bytes]:
+        if (directory / name).is_dir():
+            raise IsADirectoryError(EISDIR, f"{name} is a directory")
+        opened[name] = temporary(name).open("wb")
         return opened[name]
 
+    is_new = not directory.exists()
     try:
+        directory.mkdir(parents=True, exist_ok=True)
         yield open_file
         for stream in opened.values():
             stream.flush()
             os.fsync(stream.fileno())
-            stream.close()
         for name in opened:
             temporary(name).replace(directory / name)
+        is_new = False
+    except OSError as error:
+        remedy = "make room or give another --out; what was there is unchanged"
+        raise InputError(f"{directory} cannot be written: {error.strerror}; {remedy}") from error
     finally:
         for name, stream in opened.items():
-            stream.close()
+            with suppress(OSError):  # a full disk refuses what is still in the buffer once more
+                stream.close()
             temporary(name).unlink(missing_ok=True)
+        if is_new:
+            with suppress(OSError):
+                directory.rmdir()
 
 
-def write_trades(stream: IO[str], clearing: Clearing) -> None:
+def write_trades(stream: IO[bytes], clearing: Clearing) -> None:
     """Every order of the book, in its order; the price is empty where nothing was accepted."""
-    accepted = clearing.accepted_wh.tolist()
-    prices = [price if wh else "" for price, wh in zip(clearing.price_micro_per_kwh.tolist(), accepted, strict=True)]
-    order_ids = [order_id.decode() for order_id in clearing.book.order_ids.tolist()]
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(TRADE_COLUMNS)
-    writer.writerows(
-        zip(order_ids, accepted, clearing.curtailed_wh.tolist(), prices, clearing.amount_nano.tolist(), strict=True)
-    )
+    stream.write((",".join(TRADE_COLUMNS) + "\n").encode())
+    for start in range(0, len(clearing.book), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        order_ids, accepted = clearing.book.order_ids[rows], clearing.accepted_wh[rows]
+        prices, amounts = clearing.price_micro_per_kwh[rows], clearing.amount_nano[rows]
+        columns = [
+            arrow_texts(order_ids),
+            arrow_integers(accepted),
+            arrow_integers(clearing.curtailed_wh[rows]),
+            arrow_integers(prices, is_known=accepted != 0),
+            arrow_integers(amounts),
+        ]
+        stream.write(_lines(pa.record_batch(columns, names=TRADE_COLUMNS)))
 
 
-def write_document(stream: IO[str], document: Mapping[str, object]) -> None:
+def _lines(rows: pa.RecordBatch) -> bytes:
+    """The rows as CSV, quoted only where an order's id needs it."""
+    written = io.BytesIO()
+    try:
+        arrow_csv.write_csv(rows, written, arrow_csv.WriteOptions(include_header=False, quoting_style="none"))
+    except pa.ArrowInvalid:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(zip(*(column.to_pylist() for column in rows), strict=True))
+        return text.getvalue().encode()
+    return written.getvalue()
+
+
+def write_document(stream: IO[bytes], document: Mapping[str, object]) -> None:
     """The clearing's document as JSON."""
-    json.dump(document, stream, indent=2, allow_nan=False)
-    stream.write("\n")
+    stream.write((json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
