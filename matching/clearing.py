@@ -4,6 +4,9 @@
   a limit is passed              optimise, power flow, linearise, repeat    (congestion.py)
   limits cannot be kept          curtail as far as helps, firm orders trade (scarcity.py)
 
+A mechanism that does not optimise is asked in the place of sort and merge, and where its result passes a limit flexible
+orders stay out, curtailment does what it can, and the rest goes through the mechanism once more.
+
 Whatever comes out is priced, checked by the judge of the network and by the invariants of the market, and only then
 published.
 """
@@ -12,15 +15,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from grid.limits import FloatArray, NetworkLimits, OperatingPoint
+from grid.limits import FloatArray, NetworkLimits, OperatingPoint, Violation
 from grid.power_flow import PowerFlowDiverged
 from matching.auction import LossesNotCovered
 from matching.book import IntArray, OrderBook
 from matching.congestion import BoundMarket, BoundResult, keep_limits
+from matching.decision import Decision, Refusal
 from matching.disaggregation import WholeOutcome
 from matching.injections import feeder_of
 from matching.mechanisms.interface import Match
-from matching.publication import Decision, publish
+from matching.publication import publish
 from matching.rationing import keyed_tie_keys
 from matching.result import Clearing, Status
 from matching.rules import INTERVAL_MINUTES, MarketRules, RuleError, Terms
@@ -77,9 +81,11 @@ def _within_limits(market: BoundMarket) -> Decision:
         if decision.keeps_limits:
             return _with_light(market, decision)
         point = decision.judged
-    rounds = 1
     with market.stopwatch.measuring("import"):
         load_solver()
+    if not market.terms.mechanism.properties.optimal:
+        return _refusing(market, () if point is None else point.violations)
+    rounds = 1
     for factor in MARGIN_FACTORS if point is not None else ():
         assert point is not None
         bound, used = keep_limits(market, point, margin_factor=factor)
@@ -90,7 +96,14 @@ def _within_limits(market: BoundMarket) -> Decision:
         if decision.keeps_limits:
             _assert_specified(market, bound)
             return _with_light(market, decision)
-    return _with_light(market, _scarce(market, rounds))
+    return _with_light(market, _scarce(market, rounds)[0])
+
+
+def _refusing(market: BoundMarket, limits: tuple[Violation, ...]) -> Decision:
+    """A mechanism that does not optimise: flexible energy stays out, the rest goes through it once more."""
+    decision, point = _scarce(market, 1)
+    decision = _with_light(market, replace(decision, refusal=Refusal(limits=limits, point=point)))
+    return decision if decision.status is Status.RED else replace(decision, status=Status.AMBER)
 
 
 def _plain(market: BoundMarket) -> tuple[Decision, OperatingPoint | None]:
@@ -108,8 +121,8 @@ def _plain(market: BoundMarket) -> tuple[Decision, OperatingPoint | None]:
     return _plain_decision(match, terms.book.quantity_wh, loss_wh=loss_wh), point
 
 
-def _scarce(market: BoundMarket, rounds: int) -> Decision:
-    """Curtailed as far as helps; what is left of firm and curtailable orders trades as ever.
+def _scarce(market: BoundMarket, rounds: int) -> tuple[Decision, OperatingPoint | None]:
+    """Curtailed as far as helps; what is left of firm and curtailable orders trades as ever. With the state then.
 
     Raises LossesNotCovered where nothing but the losses is in the way; in a red interval what is offered is bought.
     """
@@ -129,7 +142,7 @@ def _scarce(market: BoundMarket, rounds: int) -> Decision:
     decision = _judged(market, replace(decision, optimised=True, rounds=rounds + scarcity.rounds))
     if short is not None and decision.keeps_limits:
         raise short
-    return decision
+    return decision, scarcity.point
 
 
 def _assert_specified(market: BoundMarket, bound: BoundResult) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 from grid.limits import FloatArray
 from matching.book import BoolArray, IntArray
 from matching.cells import NO_GROUP, Cells
-from matching.pricing import NOISE_MICRO_PER_KWH, PART_WH, DualPrices
+from matching.price_rule import NOISE_MICRO_PER_KWH
+from matching.pricing import PART_WH, DualPrices
 from matching.problem import WelfareProblem, WelfareSolution
 from matching.rationing import TieKeys, pro_rata
 

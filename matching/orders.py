@@ -51,7 +51,8 @@ class Trade:
 
     accepted_wh  everything cleared, the supplier's share included; curtailed_wh only for curtailable orders
     price_micro_per_kwh  None where nothing was accepted
-    amount_nano = accepted_wh * price, >= 0; the side says who pays
+    amount_nano = accepted_wh * price, or where the price is a floored average up to a nano-unit per Wh more; >= 0 for
+                 prices >= 0; the side says who pays
     """
 
     order_id: str

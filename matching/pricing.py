@@ -4,7 +4,6 @@ The uniform price is a point of the interval of supporting prices, floored to th
 locational adders; they are rounded to the tick in the trader's favour and never pass the trader's limit.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +14,9 @@ from matching.auction import PriceInterval, Supplier
 from matching.book import BoolArray, IntArray
 from matching.cells import NO_GROUP
 from matching.orders import PRICE_TICK_MICRO_PER_KWH
+from matching.price_rule import NOISE_MICRO_PER_KWH, PriceRule
 from matching.problem import SHADOW_NOISE, WelfareProblem, WelfareSolution
 
-NOISE_MICRO_PER_KWH = 1.0  # a price this close to a tick is that tick
 PART_WH = 1e-3  # less than this of a cell is none of it
 PRICE_SPAN = 4.0  # times the highest limit: where a uniform price that nothing holds is looked for
 SLACKS = (0.0, 1e-8, 1e-6, 1e-4)  # of the highest price: how far a supporting price may miss each condition
@@ -40,31 +39,6 @@ class DualPrices:
             prices=PriceInterval(lower_micro_per_kwh=price, upper_micro_per_kwh=price),
             shadow_price=solution.shadow_price,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceRule:
-    """Which supporting price is taken: at share k of the interval, or as near as it allows to `target`."""
-
-    k: float
-    target_micro_per_kwh: int | None = None
-
-    def choose(self, prices: PriceInterval) -> float:
-        """The price in the interval, not yet on the tick."""
-        lower, upper = prices.lower_micro_per_kwh, prices.upper_micro_per_kwh
-        if self.target_micro_per_kwh is not None:
-            return min(max(self.target_micro_per_kwh, lower), upper)
-        return lower + self.k * (upper - lower)
-
-
-def floor_to_tick(price_micro_per_kwh: float) -> int:
-    """The highest tick not above the price; numerical noise does not cost a tick."""
-    return math.floor((price_micro_per_kwh + NOISE_MICRO_PER_KWH) / PRICE_TICK_MICRO_PER_KWH) * PRICE_TICK_MICRO_PER_KWH
-
-
-def ceil_to_tick(price_micro_per_kwh: float) -> int:
-    """The lowest tick not below the price; numerical noise does not add a tick."""
-    return -floor_to_tick(-price_micro_per_kwh)
 
 
 def trader_prices(

@@ -6,9 +6,9 @@ from importlib import metadata
 
 import numpy as np
 
-from grid.limits import FloatArray, LimitKind, OperatingPoint, Violation
+from grid.limits import FloatArray, LimitKind, Violation
 from matching.auction import PriceInterval
-from matching.book import CURTAILABLE, FLEXIBLE, IntArray, blocks
+from matching.book import IntArray
 from matching.certificate import (
     Certificate,
     bought_and_sold,
@@ -20,53 +20,16 @@ from matching.certificate import (
     welfare_nano,
 )
 from matching.congestion import BoundResult
-from matching.disaggregation import WholeOutcome
+from matching.decision import Decision
 from matching.injections import Feeder
+from matching.invariants import assert_invariants
 from matching.mechanisms.interface import Match, Payments
-from matching.mechanisms.k_double_auction import price_rule
-from matching.pricing import dual_prices, floor_to_tick, trader_prices
-from matching.result import Binding, Clearing, Status
+from matching.mechanisms.k_double_auction import KDoubleAuction, price_rule
+from matching.price_rule import floor_to_tick
+from matching.pricing import dual_prices, trader_prices
+from matching.result import Binding, Clearing
 from matching.rules import Terms
 from matching.stopwatch import Stopwatch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Decision:
-    """Quantities as they will be published, and what is known about them.
-
-    tradable_wh  [n_order] what each order could have had accepted
-    match        the mechanism's result; None with rows
-    bound        the optimisation behind a result within rows
-    optimised    rounds of optimisation took part, and how many clearings it took
-    judged       the state as the judge sees it; None without a network or where no state exists
-    """
-
-    outcome: WholeOutcome
-    tradable_wh: IntArray
-    loss_wh: int
-    match: Match | None = None
-    bound: BoundResult | None = None
-    optimised: bool = False
-    rounds: int = 1
-    judged: OperatingPoint | None = None
-    status: Status = Status.GREEN
-
-    @classmethod
-    def within_rows(cls, bound: BoundResult, tradable_wh: IntArray, rounds: int) -> "Decision":
-        """The decision an optimisation under rows came to."""
-        return cls(
-            outcome=bound.outcome,
-            tradable_wh=tradable_wh,
-            loss_wh=bound.loss_wh,
-            bound=bound,
-            optimised=True,
-            rounds=rounds,
-        )
-
-    @property
-    def keeps_limits(self) -> bool:
-        """Whether the judge found a state that passes no limit."""
-        return self.judged is not None and not self.judged.violations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,7 +74,7 @@ def publish(decision: Decision, terms: Terms, stopwatch: Stopwatch, feeder: Feed
         point=decision.judged,
         iterations=decision.rounds,
         certificate=certificate,
-        solver=_optimiser() if decision.optimised else "sort and merge",
+        solver=_solver(decision, terms),
         power_flow=None if feeder is None else f"{type(feeder.limits).__module__}.{type(feeder.limits).__qualname__}",
         checked_by=None if feeder is None else f"pandapower.runpp {_version('pandapower')}",
         seconds=dict(stopwatch.seconds),
@@ -120,45 +83,14 @@ def publish(decision: Decision, terms: Terms, stopwatch: Stopwatch, feeder: Feed
     return clearing
 
 
-def assert_invariants(clearing: Clearing) -> None:
-    """Energy and money in equal energy and money out, nobody beyond quantity or limit, limits kept or red."""
-    book, accepted = clearing.book, clearing.accepted_wh
-    bought, sold = bought_and_sold(accepted, book.is_sell)
-    supplied, fed_in = clearing.supplier_import_wh, clearing.supplier_export_wh
-    assert sold + supplied == bought + fed_in + clearing.loss_wh, "energy in differs from energy out"
-    for at in blocks(len(book)):
-        _assert_trades(clearing, at)
-    paid, received = bought_and_sold(clearing.amount_nano, book.is_sell)
-    assert paid + clearing.supplier_pays_nano == received + clearing.congestion_rent_nano, "money is lost"
-    if clearing.status is Status.RED:
-        assert not accepted[book.firmness_codes == FLEXIBLE].any(), "flexible energy was accepted in a red interval"
-    else:
-        assert clearing.point is None or not clearing.point.violations, "a result that passes a limit is not red"
-
-
-def _assert_trades(clearing: Clearing, at: slice) -> None:
-    """Nobody beyond the own quantity, firmness or limit."""
-    book, price = clearing.book, clearing.price_micro_per_kwh[at]
-    accepted, curtailed, limit = clearing.accepted_wh[at], clearing.curtailed_wh[at], book.limit_micro_per_kwh[at]
-    curtailable = book.firmness_codes[at] == CURTAILABLE
-    assert (accepted >= 0).all(), "a negative quantity was accepted"
-    assert (curtailed >= 0).all(), "a negative quantity was curtailed"
-    assert (accepted + curtailed <= book.quantity_wh[at]).all(), "an order was accepted beyond its quantity"
-    assert not ((curtailed > 0) & ~curtailable).any(), "an order was curtailed that may not be"
-    beyond = (price < limit) & book.is_sell[at] | (price > limit) & ~book.is_sell[at]
-    assert not (beyond & (accepted > 0)).any(), "somebody trades beyond the own limit"
-    assert (clearing.amount_nano[at] == accepted * price).all(), "an amount is not price x energy"
-
-
 def _prices(decision: Decision, terms: Terms) -> _Prices:
     if decision.bound is not None:
         return _prices_within_rows(decision, decision.bound, terms)
     assert decision.match is not None, "a result without rows is that of the mechanism"
-    price = decision.match.payments.clearing_price_micro_per_kwh
     return _Prices(
         payments=decision.match.payments,
         interval=decision.match.prices,
-        exact=_idle_price(decision, terms) if price is None else price,
+        exact=_bounding_price(decision, terms, decision.match),
         shadow_price=np.zeros(0),
         class_adder=np.zeros(0),
     )
@@ -197,11 +129,21 @@ def _prices_within_rows(decision: Decision, bound: BoundResult, terms: Terms) ->
     )
 
 
-def _idle_price(decision: Decision, terms: Terms) -> int:
+def _bounding_price(decision: Decision, terms: Terms, match: Match) -> int:
+    """A uniform price that supports the most welfare there could be: at this one the certificate's bound is least."""
+    quantity_wh = decision.tradable_wh
+    if not terms.mechanism.properties.optimal:
+        quantity_wh = terms.book.quantity_wh
+        match = KDoubleAuction().match(terms.tradable(quantity_wh))
+    price = match.payments.clearing_price_micro_per_kwh
+    return _idle_price(quantity_wh, terms) if price is None else price
+
+
+def _idle_price(quantity_wh: IntArray, terms: Terms) -> int:
     """A price at which nobody wants to trade, for the certificate of a book in which nobody does."""
     book, supplier = terms.book, terms.rules.supplier
-    open_buys = book.limit_micro_per_kwh[~book.is_sell & (decision.tradable_wh > 0)]
-    open_sells = book.limit_micro_per_kwh[book.is_sell & (decision.tradable_wh > 0)]
+    open_buys = book.limit_micro_per_kwh[~book.is_sell & (quantity_wh > 0)]
+    open_sells = book.limit_micro_per_kwh[book.is_sell & (quantity_wh > 0)]
     bids = [*open_buys.tolist(), supplier.buys_at_micro_per_kwh]
     offers = [*open_sells.tolist(), supplier.sells_at_micro_per_kwh]
     highest = max((bid for bid in bids if bid is not None), default=None)
@@ -242,13 +184,15 @@ def _certificate(decision: Decision, terms: Terms, prices: _Prices, welfare: int
             loss_wh=decision.loss_wh,
             welfare=welfare,
         )
+    # An optimum is certified as far as the network let it be one; others against all that could have been.
+    is_optimum = terms.mechanism.properties.optimal
     return plain_certificate(
         is_sell=terms.book.is_sell,
         limit_micro_per_kwh=terms.book.limit_micro_per_kwh,
-        quantity_wh=decision.tradable_wh,
+        quantity_wh=decision.tradable_wh if is_optimum else terms.book.quantity_wh,
         price_micro_per_kwh=floor_to_tick(prices.exact),
         loss_wh=decision.loss_wh,
-        curtailment_cost_nano=curtailment_price * int(decision.outcome.curtailed_wh.sum()),
+        curtailment_cost_nano=curtailment_price * int(decision.outcome.curtailed_wh.sum()) if is_optimum else 0,
         welfare=welfare,
     )
 
@@ -260,20 +204,28 @@ def _rent(payments: Payments, terms: Terms) -> int:
 
 
 def _binding(decision: Decision, prices: _Prices, feeder: Feeder) -> tuple[Binding, ...]:
-    """Rows with a shadow price, each limit once; in a red interval the limits that are passed, without a price."""
-    if decision.bound is None:
+    """Rows with a shadow price, or limits for which energy had to stay out; in a red interval those that are passed.
+
+    Each limit once; only rows have a price.
+    """
+    bound, refusal = decision.bound, decision.refusal
+    if bound is not None:
+        point, owners, shadow_price = bound.point, bound.owners, prices.shadow_price
+    elif refusal is not None and refusal.point is not None and decision.keeps_limits:
+        point, owners, shadow_price = refusal.point, refusal.limits, np.zeros(len(refusal.limits))
+    else:
         passed = () if decision.judged is None else decision.judged.violations
         return tuple(_bound_at(violation, violation.value, shadow_price=0.0) for violation in passed)
     shadow: dict[tuple[LimitKind, int], float] = {}
-    owners: dict[tuple[LimitKind, int], Violation] = {}
-    for owner, price in zip(decision.bound.owners, prices.shadow_price.tolist(), strict=True):
-        if price > 0.0:
-            owners[owner.kind, owner.element] = owner
+    limits: dict[tuple[LimitKind, int], Violation] = {}
+    for owner, price in zip(owners, shadow_price.tolist(), strict=True):
+        if price > 0.0 or bound is None:
+            limits[owner.kind, owner.element] = owner
             shadow[owner.kind, owner.element] = shadow.get((owner.kind, owner.element), 0.0) + price
-    rows = feeder.limits.linearise(decision.bound.point, tuple(owners.values()))
+    rows = feeder.limits.linearise(point, tuple(limits.values()))
     return tuple(
         _bound_at(owner, abs(row.value), shadow_price=shadow[key])
-        for (key, owner), row in zip(owners.items(), rows, strict=True)
+        for (key, owner), row in zip(limits.items(), rows, strict=True)
     )
 
 
@@ -286,6 +238,14 @@ def _bound_at(violation: Violation, value: float, *, shadow_price: float) -> Bin
         value=value,
         shadow_price=shadow_price,
     )
+
+
+def _solver(decision: Decision, terms: Terms) -> str:
+    if not terms.mechanism.properties.optimal:
+        return (
+            f"{terms.rules.mechanism}; curtailment by {_optimiser()}" if decision.optimised else terms.rules.mechanism
+        )
+    return _optimiser() if decision.optimised else "sort and merge"
 
 
 def _optimiser() -> str:

@@ -58,6 +58,22 @@ def pro_rata(quantity_wh: IntArray, total_wh: int, *, positions: IntArray, tie_k
     return share
 
 
+def share_out(total: int, weights: IntArray, *, positions: IntArray, tie_keys: TieKeys) -> IntArray:
+    """Split any whole `total`, of money or energy, in proportion to `weights` [n] >= 0 of which one is above zero.
+
+    Floors, largest remainders and keys as in `pro_rata`: total = each * sum(weights) + rest, and only the rest is left
+    to divide. So each share lies between weight * floor and weight * ceiling of total / sum(weights).
+    """
+    each, rest = divmod(total, int(weights.sum()))
+    return each * weights + pro_rata(weights, rest, positions=positions, tie_keys=tie_keys)
+
+
+def grouped(positions: IntArray, numbers: NDArray[np.int_]) -> list[IntArray]:
+    """Positions [n] by their group's number; each number from 0 to the highest is there."""
+    ends = np.cumsum(np.bincount(numbers))[:-1]
+    return np.split(positions[np.argsort(numbers, kind="stable")], ends) if positions.size else []
+
+
 def _divide(quantity_wh: IntArray, total_wh: int, available_wh: int) -> tuple[IntArray, IntArray]:
     """Quotient and remainder of quantity * total / available, digit by digit of the quantity."""
     largest = int(quantity_wh.max())

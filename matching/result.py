@@ -19,7 +19,8 @@ class Status(StrEnum):
 
     GREEN  with everything firm and curtailable flowing the limits are kept, and nothing was curtailed; flexible orders
            may have been limited by the network (then `binding` says where)
-    AMBER  the limits are kept by accepted flexible energy or by curtailment
+    AMBER  the limits are kept by accepted flexible energy or by curtailment, or, with a mechanism that does not
+           optimise, by leaving all flexible energy out
     RED    the limits cannot be kept: no flexible order was accepted, curtailment did what it could
     """
 
@@ -48,7 +49,8 @@ class Clearing:
     """The published result of one book.
 
     accepted_wh, curtailed_wh, price_micro_per_kwh, amount_nano  [n_order] in book order; an order's price is
-                     meaningful where something was accepted
+                     meaningful where something was accepted; where the mechanism averages prices it is floored, and the
+                     amount is what counts
     clearing_price   None where nothing was accepted; prices is the interval it was taken from
     supplier_pays    for what it takes, less what it receives for what it delivers
     congestion_rent  paid by buyers less received by sellers, the supplier included on both sides
@@ -151,6 +153,8 @@ class Clearing:
                 "supplier_price_micro_per_kwh": self.rules.supplier_price_micro_per_kwh,
                 "feed_in_price_micro_per_kwh": self.rules.feed_in_price_micro_per_kwh,
                 "thin_book_price": self.rules.thin_book_price,
+                "community_price_micro_per_kwh": self.rules.community_price_micro_per_kwh,
+                "keys_ppm": None if self.rules.keys_ppm is None else dict(self.rules.keys_ppm),
                 "tie_seed": self.rules.tie_seed,
             },
             "solver": self.solver,

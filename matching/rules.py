@@ -1,11 +1,13 @@
 """What a community decides about its market."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from matching.auction import Supplier
 from matching.book import IntArray, OrderBook
 from matching.mechanisms import MECHANISMS as MECHANISM_BY_NAME
-from matching.mechanisms.interface import Mechanism, Tradable
+from matching.mechanisms.interface import Mechanism, Properties, Tradable, whole_tick
+from matching.mechanisms.static_key import WHOLE_PPM
 from matching.orders import PRICE_TICK_MICRO_PER_KWH
 from matching.rationing import TieKeys
 from matching.validation import LIMIT_MAX_MICRO_PER_KWH
@@ -29,6 +31,8 @@ class MarketRules:
     tie_seed          keys the hash that decides who gets an indivisible Wh
     thin_book_price   a thin book is priced in the middle of the two outside prices
     losses            "grid": the grid operator's; "market": bought in the auction
+    community_price   of the mechanisms that work at one; the middle of the two outside prices if not given
+    keys_ppm          of `static_key`: share of all generation by participant, parts per million
     """
 
     tie_seed: str
@@ -39,6 +43,8 @@ class MarketRules:
     supplier_bids: bool = False
     thin_book_price: bool = False
     losses: str = "grid"
+    community_price_micro_per_kwh: int | None = None
+    keys_ppm: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         if self.mechanism not in MECHANISMS:
@@ -47,11 +53,14 @@ class MarketRules:
             raise RuleError(f"losses must be one of {', '.join(LOSSES)}, not {self.losses!r}")
         if not 0.0 <= self.k <= 1.0:
             raise RuleError(f"k must lie between 0 and 1, not {self.k}")
-        self._check_outside_prices()
+        self._check_prices()
+        self._check_keys()
+        self._check_what_the_mechanism_needs()
 
-    def _check_outside_prices(self) -> None:
+    def _check_prices(self) -> None:
         supplier, feed_in = self.supplier_price_micro_per_kwh, self.feed_in_price_micro_per_kwh
-        for name, price in (("supplier", supplier), ("feed-in", feed_in)):
+        community = self.community_price_micro_per_kwh
+        for name, price in (("supplier", supplier), ("feed-in", feed_in), ("community", community)):
             if price is not None and abs(price) > LIMIT_MAX_MICRO_PER_KWH:
                 raise RuleError(
                     f"the {name} price {price} is out of range; at most {LIMIT_MAX_MICRO_PER_KWH} either way"
@@ -65,10 +74,35 @@ class MarketRules:
         if self.thin_book_price and (supplier is None or feed_in is None):
             raise RuleError("the thin-book price needs a supplier price and a feed-in price")
 
+    def _check_keys(self) -> None:
+        keys = self.keys_ppm or {}
+        for participant, share in keys.items():
+            if share < 0:
+                raise RuleError(f"the key of {participant!r} is {share}; give zero or more parts per million")
+        if sum(keys.values()) > WHOLE_PPM:
+            raise RuleError(f"the keys add up to {sum(keys.values())} parts per million; give {WHOLE_PPM} at most")
+
+    def _check_what_the_mechanism_needs(self) -> None:
+        properties, name = self._properties, self.mechanism
+        if properties.outside_prices and self.middle_price_micro_per_kwh is None:
+            raise RuleError(f"{name} needs a supplier price and a feed-in price")
+        if properties.community_price and self.price_micro_per_kwh is None:
+            raise RuleError(f"{name} needs a community price, or a supplier price and a feed-in price")
+        if self.community_price_micro_per_kwh is not None and not properties.community_price:
+            raise RuleError(f"{name} makes its own price; leave the community price out")
+        if self.keys_ppm is not None and not properties.keys:
+            raise RuleError(f"{name} takes no keys; leave them out or choose static_key")
+        if self.losses == "market" and not properties.optimal:
+            raise RuleError(f"{name} cannot buy losses; leave them to the grid or choose k_double_auction")
+
+    @property
+    def _properties(self) -> Properties:
+        return MECHANISM_BY_NAME[self.mechanism].properties
+
     @property
     def supplier(self) -> Supplier:
-        """The supplier as it takes part in the auction."""
-        if not self.supplier_bids:
+        """The supplier as it takes part; in some mechanisms it never does."""
+        if not self.supplier_bids or not self._properties.supplier_joins:
             return Supplier()
         return Supplier(
             sells_at_micro_per_kwh=self.supplier_price_micro_per_kwh,
@@ -80,6 +114,14 @@ class MarketRules:
         """Half-way between what members pay and get outside, floored to a whole unit; None where one is unknown."""
         supplier, feed_in = self.supplier_price_micro_per_kwh, self.feed_in_price_micro_per_kwh
         return None if supplier is None or feed_in is None else (supplier + feed_in) // 2
+
+    @property
+    def price_micro_per_kwh(self) -> int | None:
+        """The community's price if given, else the middle of the outside prices, floored to the tick."""
+        if self.community_price_micro_per_kwh is not None:
+            return self.community_price_micro_per_kwh
+        middle = self.middle_price_micro_per_kwh
+        return None if middle is None else whole_tick(middle)
 
     @property
     def curtailment_price_micro_per_kwh(self) -> int:
@@ -107,8 +149,11 @@ class Terms:
             book=self.book,
             quantity_wh=quantity_wh,
             tie_keys=self.tie_keys,
+            tie_seed=self.rules.tie_seed,
             loss_wh=loss_wh,
             supplier=self.rules.supplier,
+            price_micro_per_kwh=self.rules.price_micro_per_kwh,
             thin_book_price_micro_per_kwh=self.rules.middle_price_micro_per_kwh if self.rules.thin_book_price else None,
             k=self.rules.k,
+            keys_ppm=self.rules.keys_ppm,
         )

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.status import Status
 
 from app.cli import refusing
+from app.cli._key_file import read_keys
 from app.cli._order_files import no_network, read_orders
 from app.cli._result_files import replaced, write_document, write_trades
 from app.errors import InputError
@@ -21,7 +23,7 @@ from matching.auction import LossesNotCovered
 from matching.book import BookError
 from matching.clearing import Clearing, MarketRules, clear
 from matching.result import Status as TrafficLight
-from matching.rules import RuleError
+from matching.rules import MECHANISMS, RuleError
 
 EXIT_RED = 3
 EXAMPLE = """
@@ -60,7 +62,16 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--v-min", default=0.9, show_default=True, help="Lowest voltage of buses under 1 kV, p.u.")
 @click.option("--v-max", default=1.1, show_default=True, help="Highest voltage of buses under 1 kV, p.u.")
 @click.option("--max-loading", default=100.0, show_default=True, help="Highest loading of lines and transformers, %.")
-@click.option("--mechanism", default="k_double_auction", show_default=True, help="How prices are made.")
+@click.option(
+    "--mechanism",
+    default="k_double_auction",
+    show_default=True,
+    help=f"How the community trades: {', '.join(MECHANISMS)}.",
+)
+@click.option(
+    "--community-price", type=int, help="Of fixed_price and the keys; the middle of the other two without it."
+)
+@click.option("--keys", type=FILE, help="Of static_key: participant,share in parts per million. Equal without it.")
 @click.option("--losses", default="grid", show_default=True, help="Who buys network losses: grid (operator) or market.")
 @click.option("--supplier-price", type=int, help="The supplier sells without bound at this price, micro-units per kWh.")
 @click.option("--feed-in-price", type=int, help="The supplier buys without bound at this price, micro-units per kWh.")
@@ -77,6 +88,8 @@ def command(  # noqa: PLR0913 (one parameter per option of the command line)
     v_max: float,
     max_loading: float,
     mechanism: str,
+    community_price: int | None,
+    keys: Path | None,
     losses: str,
     supplier_price: int | None,
     feed_in_price: int | None,
@@ -93,6 +106,7 @@ def command(  # noqa: PLR0913 (one parameter per option of the command line)
             supplier_price_micro_per_kwh=supplier_price,
             feed_in_price_micro_per_kwh=feed_in_price,
             supplier_bids=supplier_price is not None or feed_in_price is not None,
+            community_price_micro_per_kwh=community_price,
         )
     if baseline is not None and network == "none":
         raise InputError("--baseline needs a network: give --network or leave the baseline out")
@@ -100,7 +114,7 @@ def command(  # noqa: PLR0913 (one parameter per option of the command line)
         with _busy(f"Reading {network}"):
             grid = None if network == "none" else _opened(network, v_min, v_max, max_loading)
         with _busy(f"Reading {orders}") as status:
-            clearing, seconds = _cleared(orders, baseline, grid, rules=rules, minutes=minutes, say=status.update)
+            clearing, seconds = _cleared(orders, baseline, keys, grid, rules=rules, minutes=minutes, say=status.update)
     document = _write(out, clearing, seconds, start)
     click.echo(json.dumps(document) if as_json else _summary(clearing, out))
     if clearing.status is TrafficLight.RED:
@@ -116,6 +130,7 @@ def _opened(spec: str, v_min: float, v_max: float, max_loading: float) -> GridNe
 def _cleared(
     orders: Path,
     baseline: Path | None,
+    keys: Path | None,
     grid: GridNetwork | None,
     *,
     rules: MarketRules,
@@ -136,6 +151,8 @@ def _cleared(
     say(f"Clearing {table.lines.count:,} orders")
     try:
         book = table.book()
+        if keys is not None:
+            rules = replace(rules, keys_ppm=read_keys(keys, book.coded_participants()[0]))
         built = time.perf_counter()
         clearing = clear(
             book,

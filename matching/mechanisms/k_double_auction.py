@@ -9,8 +9,8 @@ import numpy as np
 
 from matching.auction import sort_and_merge
 from matching.book import IntArray, OrderBook
-from matching.mechanisms.interface import Match, Payments, Properties, Tradable
-from matching.pricing import PriceRule, floor_to_tick
+from matching.mechanisms.interface import Budget, Match, Payments, Properties, Tradable
+from matching.price_rule import PriceRule, floor_to_tick
 
 THIN_BELOW = 3  # buyers or sellers
 
@@ -18,7 +18,9 @@ THIN_BELOW = 3  # buyers or sellers
 class KDoubleAuction:
     """Sort and merge; under network limits `matching.congestion` finds the optimum and the same rule prices it."""
 
-    properties = Properties(optimal=True, leaves_rent=True, pools_leftovers=True)
+    properties = Properties(
+        budget=Budget.ACCOUNT, optimal=True, uniform_price=True, supplier_joins=True, pools_leftovers=True
+    )
 
     def match(self, tradable: Tradable) -> Match:
         """Raises LossesNotCovered where the losses to buy are more than what is offered."""

@@ -137,7 +137,7 @@ def test_one_seller_above_half_of_the_volume_makes_a_book_thin_in_one_order_or_i
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"mechanism": "mcafee"}, "mechanism 'mcafee' does not exist; choose from k_double_auction"),
+        ({"mechanism": "lottery"}, "mechanism 'lottery' does not exist; choose from k_double_auction, mid_market_rate"),
         ({"k": 1.5}, "k must lie between 0 and 1"),
         ({"losses": "nobody"}, "losses must be one of grid, market"),
         ({"supplier_price_micro_per_kwh": 100, "feed_in_price_micro_per_kwh": 200}, "must not be above"),

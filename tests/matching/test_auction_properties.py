@@ -17,7 +17,8 @@ from matching.cells import NetworkRows, aggregate
 from matching.clearing import MarketRules, clear
 from matching.disaggregation import disaggregate
 from matching.orders import Firmness, Order, Side
-from matching.pricing import DualPrices, PriceRule, dual_prices
+from matching.price_rule import PriceRule
+from matching.pricing import DualPrices, dual_prices
 from matching.problem import WelfareProblem, WelfareSolution
 from matching.programme import solve_programme
 from matching.rationing import keyed_tie_keys

@@ -231,7 +231,10 @@ def test_an_unknown_bus_is_refused_with_its_line(tmp_path: Path, feeder: Path, b
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--mechanism", "mcafee"), "mechanism 'mcafee' does not exist; choose from k_double_auction"),
+        (
+            ("--mechanism", "lottery"),
+            "mechanism 'lottery' does not exist; choose from k_double_auction, mid_market_rate",
+        ),
         (("--losses", "market"), "leave losses to the grid"),
         (("--losses", "nobody"), "losses must be one of grid, market"),
         (("--minutes", "7"), "an interval lasts 5, 15, 30, 60 minutes"),
