@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.lines import decimals, lines, ranked, texts
 from matching.orders import Firmness, Order, Side
 
 IntArray = NDArray[np.int64]
@@ -18,6 +19,8 @@ BoolArray = NDArray[np.bool_]
 NO_BUS = -1
 FIRMNESSES = (Firmness.FIRM, Firmness.CURTAILABLE, Firmness.FLEXIBLE)
 FIRM, CURTAILABLE, FLEXIBLE = range(3)
+FIRMNESS_NAMES = np.array([firmness.value.encode() for firmness in FIRMNESSES])
+SIDE_NAMES = np.array([side.value.encode() for side in (Side.BUY, Side.SELL)])
 INT64_MAX = 2**63 - 1
 NAME_BYTES_MAX = 128
 BLOCK_ORDERS = 2**16  # what is computed on the way to a sum or a check of so many stays in the processor's cache
@@ -194,24 +197,22 @@ class OrderBook:
         One line per order, sorted by the bytes of its id: id, participant, metering point, bus (empty without
         one), side, quantity, limit and firmness, separated by tabs, each line ended by a newline.
         """
-        ranks = np.argsort(self.order_ids, kind="stable")
-        columns = (
-            self.order_ids[ranks].tolist(),
-            self.participants[ranks].tolist(),
-            self.metering_points[ranks].tolist(),
-            self.bus[ranks].tolist(),
-            self.is_sell[ranks].tolist(),
-            self.quantity_wh[ranks].tolist(),
-            self.limit_micro_per_kwh[ranks].tolist(),
-            self.firmness_codes[ranks].tolist(),
-        )
-        return hashlib.sha256(
-            "".join(
-                f"{order_id.decode()}\t{person.decode()}\t{point.decode()}\t{'' if bus == NO_BUS else bus}\t"
-                f"{'sell' if is_sell else 'buy'}\t{quantity}\t{limit}\t{FIRMNESSES[firmness]}\n"
-                for order_id, person, point, bus, is_sell, quantity, limit, firmness in zip(*columns, strict=True)
-            ).encode()
-        ).hexdigest()
+        hasher, ranks = hashlib.sha256(), ranked(self.order_ids)
+        for part in blocks(len(self)):
+            at = ranks[part]
+            bus, is_sell = self.bus[at], self.is_sell[at].astype(np.int8)
+            columns = (
+                texts(self.order_ids[at]),
+                texts(self.participants[at]),
+                texts(self.metering_points[at]),
+                decimals(bus, shown=bus != NO_BUS),
+                texts(SIDE_NAMES[is_sell]),
+                decimals(self.quantity_wh[at]),
+                decimals(self.limit_micro_per_kwh[at]),
+                texts(FIRMNESS_NAMES[self.firmness_codes[at]]),
+            )
+            hasher.update(lines(*columns))
+        return hasher.hexdigest()
 
 
 def _encoded(texts: Sequence[str]) -> NDArray[np.bytes_]:

@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from grid.limits import LimitKind, OperatingPoint
 from matching.auction import PriceInterval
-from matching.book import IntArray, OrderBook
+from matching.book import IntArray, OrderBook, blocks
 from matching.certificate import Certificate, CertifiedRow, rounded
+from matching.lines import decimals, lines, ranked, texts
 from matching.orders import Trade
 from matching.rules import MarketRules
 
@@ -97,10 +98,18 @@ class Clearing:
         document = self.document()
         del document["seconds"]
         hasher = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode())
-        for trade in sorted(self._trades(), key=lambda trade: trade.order_id.encode()):
-            price = "" if trade.price_micro_per_kwh is None else trade.price_micro_per_kwh
-            line = f"{trade.order_id}\t{trade.accepted_wh}\t{trade.curtailed_wh}\t{price}\t{trade.amount_nano}\n"
-            hasher.update(line.encode())
+        ranks = ranked(self.book.order_ids)
+        for part in blocks(len(self.book)):
+            at = ranks[part]
+            accepted = self.accepted_wh[at]
+            columns = (
+                texts(self.book.order_ids[at]),
+                decimals(accepted),
+                decimals(self.curtailed_wh[at]),
+                decimals(self.price_micro_per_kwh[at], shown=accepted > 0),
+                decimals(self.amount_nano[at]),
+            )
+            hasher.update(lines(*columns))
         return hasher.hexdigest()
 
     def _trades(self) -> Iterator[Trade]:
