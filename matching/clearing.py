@@ -59,8 +59,10 @@ def clear(
         raise RuleError(f"an interval lasts {', '.join(map(str, INTERVAL_MINUTES))} minutes, not {interval_minutes}")
     if limits is None and rules.losses == "market":
         raise RuleError("the market can buy losses only of a network: give one, or leave losses to the grid")
-    require_valid(book, None if limits is None else limits.buses)
-    stopwatch, tie_keys = Stopwatch(), keyed_tie_keys(book.order_ids, rules.tie_seed)
+    stopwatch = Stopwatch()
+    with stopwatch.measuring("solve"):
+        require_valid(book, None if limits is None else limits.buses)
+    tie_keys = keyed_tie_keys(book.order_ids, rules.tie_seed)
     terms = Terms(book=book, rules=rules, interval_minutes=interval_minutes, tie_keys=tie_keys)
     if limits is None:
         with stopwatch.measuring("solve"):
