@@ -52,6 +52,18 @@ def test_a_second_click_is_the_same_order(own_street: Flask, own: FlaskClient) -
     assert len(hand_orders(own_street)) == 1
 
 
+def test_a_form_that_says_firm_or_names_an_agents_order_places_nothing_firm(
+    own_street: Flask, own: FlaskClient
+) -> None:
+    said = {"firmness": "firm", "origin": "agent", "quantity_wh": "99999", "forecast_wh": "99999"}
+    assert post(own, "/orders", "/orders", WISH | said).status_code == 302
+    (order,) = hand_orders(own_street)
+    assert (order.order.quantity_wh, order.order.firmness) == (250, "flexible")
+    theirs = {"order_id": f"MP-M02-{OPEN_S}-buy"}
+    assert post(own, "/orders", "/orders", WISH | theirs).status_code == 400
+    assert len(hand_orders(own_street)) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

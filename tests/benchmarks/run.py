@@ -8,6 +8,7 @@ it was:
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -51,6 +52,12 @@ def keep(folder: Path, outcome: Outcome) -> None:
     unfinished = folder / f"{outcome.name}.json.unfinished"
     unfinished.write_text(json.dumps({"seconds": outcome.seconds, "measures": outcome.measures}, indent=1))
     unfinished.replace(folder / f"{outcome.name}.json")
+
+
+def forget(folder: Path, name: str) -> None:
+    """Remove the result, and the folder of that name in which a long benchmark keeps what it has measured so far."""
+    (folder / f"{name}.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def run(name: str, command: list[str]) -> Outcome:
@@ -103,7 +110,9 @@ def main(arguments: list[str]) -> int:
     names = [name for name in chosen if name in arguments] or list(chosen)
     outcomes = []
     for name in names:
-        outcome = None if "--fresh" in arguments else kept(folder, name)
+        if "--fresh" in arguments:
+            forget(folder, name)
+        outcome = kept(folder, name)
         sys.stdout.write(f"{name}: {'measured already' if outcome else 'running'}\n")
         outcome = outcome or run(name, chosen[name])
         if outcome.measures is not None:

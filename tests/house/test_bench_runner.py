@@ -43,11 +43,17 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(runner, tmp_path, capsys, m
     assert (tmp_path / "second.marks").read_text() == "x"
 
 
-def test_fresh_measures_again(runner, tmp_path, monkeypatch) -> None:
+def test_fresh_measures_again_what_a_long_benchmark_kept_for_itself_too(runner, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(runner, "commands", lambda: {"only": _counting(tmp_path, "only")})
     assert runner.main([]) == 0
+    part = tmp_path / "build/bench/abc/only/part.json"
+    part.parent.mkdir()
+    part.write_text("{}")
+    assert runner.main([]) == 0
+    assert part.exists()
     assert runner.main(["--fresh"]) == 0
     assert (tmp_path / "only.marks").read_text() == "xx"
+    assert not part.exists()
 
 
 def test_a_result_that_was_half_written_is_measured_again(runner, tmp_path, monkeypatch) -> None:

@@ -181,8 +181,8 @@ def outcome(clearing: Clearing) -> dict[str, tuple[int, int, int | None]]:
 
 
 def many() -> settings:
-    """At least 200 seeded examples, more in a full run."""
-    return settings(max_examples=max(200, settings.default.max_examples))
+    """Two hundred seeded examples, two thousand in a full run."""
+    return settings(max_examples=max(200, 2 * settings.default.max_examples))
 
 
 RULES = MarketRules(tie_seed="a test")

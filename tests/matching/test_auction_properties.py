@@ -1,4 +1,8 @@
-"""Random small books, dense with ties, against brute force, against the optimisation, and against themselves."""
+"""Random small books, dense with ties, against brute force, the optimisation, exact fractions, and themselves.
+
+What splitting and promising energy can gain is in test_auction_gains.py, what must come out everywhere alike in
+test_auction_everywhere.py.
+"""
 
 import dataclasses
 import itertools
@@ -10,13 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from market_cases import many
+from random_books import EXTREME_OUTSIDE, FEW_WH, OUTSIDE, SEED, Orders, Outside, books, extreme_books, rules_with
+from reference_auction import reference
 
 from matching.auction import sort_and_merge
 from matching.book import OrderBook
 from matching.cells import NetworkRows, aggregate
-from matching.clearing import MarketRules, clear
+from matching.clearing import Clearing, clear
 from matching.disaggregation import disaggregate
-from matching.orders import Firmness, Order, Side
+from matching.orders import Side
 from matching.price_rule import PriceRule
 from matching.pricing import DualPrices, dual_prices
 from matching.problem import WelfareProblem, WelfareSolution
@@ -24,41 +30,18 @@ from matching.programme import solve_programme
 from matching.rationing import keyed_tie_keys
 from matching.welfare import solve_welfare
 
-PRICES = st.integers(-2, 6).map(lambda ticks: ticks * 100)
-OUTSIDE = st.none() | st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda p: (100 * p[0], 100 * (p[0] + p[1])))
+ONE_SIDED = st.sampled_from(Side).flatmap(lambda side: books(8, FEW_WH, sides=st.just(side)))
+WITHOUT_ENERGY = books(8, st.just(0))
+ALL_EQUAL = st.tuples(st.integers(1, 9), st.integers(-2, 6)).flatmap(
+    lambda same: books(8, st.just(same[0]), prices=st.just(100 * same[1]))
+)
 
 
-def books(most: int, quantity: int) -> st.SearchStrategy[tuple[Order, ...]]:
-    """Up to `most` orders of up to `quantity` Wh on few prices."""
-    one = st.tuples(st.sampled_from(Side), st.integers(0, quantity), PRICES, st.sampled_from(Firmness))
-    return st.lists(one, max_size=most).map(
-        lambda rows: tuple(
-            Order(
-                order_id=f"o{k}",
-                participant=f"p{k % 3}",
-                metering_point=f"m{k}",
-                side=side,
-                quantity_wh=wh,
-                limit_micro_per_kwh=limit,
-                firmness=firmness,
-            )
-            for k, (side, wh, limit, firmness) in enumerate(rows)
-        )
-    )
+def cleared(orders: Orders, outside: Outside) -> Clearing:
+    return clear(OrderBook.from_orders(orders), interval_minutes=15, rules=rules_with(outside))
 
 
-def rules_with(outside: tuple[int, int] | None) -> MarketRules:
-    if outside is None:
-        return MarketRules(tie_seed="a test")
-    return MarketRules(
-        tie_seed="a test",
-        supplier_price_micro_per_kwh=outside[1],
-        feed_in_price_micro_per_kwh=outside[0],
-        supplier_bids=True,
-    )
-
-
-def best_by_brute_force(orders: tuple[Order, ...], outside: tuple[int, int] | None) -> tuple[int, int]:
+def best_by_brute_force(orders: Orders, outside: Outside) -> tuple[int, int]:
     """Highest welfare, and the largest traded volume that reaches it, over every whole-Wh outcome."""
     best = (0, 0)
     for accepted in itertools.product(*(range(order.quantity_wh + 1) for order in orders)):
@@ -77,70 +60,71 @@ def best_by_brute_force(orders: tuple[Order, ...], outside: tuple[int, int] | No
     return best
 
 
-@given(orders=books(5, 3), outside=OUTSIDE)
+@given(orders=books(5, st.integers(0, 3)), outside=OUTSIDE)
 @many()
-def test_welfare_and_volume_equal_brute_force(orders: tuple[Order, ...], outside: tuple[int, int] | None) -> None:
-    result = clear(OrderBook.from_orders(orders), interval_minutes=15, rules=rules_with(outside))
+def test_welfare_and_volume_equal_brute_force(orders: Orders, outside: Outside) -> None:
+    result = cleared(orders, outside)
     assert (result.welfare_nano, result.traded_wh) == best_by_brute_force(orders, outside)
     assert result.certificate.dual_welfare_nano == result.welfare_nano
 
 
-@given(orders=books(10, 9), outside=OUTSIDE, seed=st.integers(0, 99))
+@given(orders=books(10, FEW_WH), outside=OUTSIDE, seed=st.integers(0, 99))
 @many()
-def test_the_order_of_arrival_changes_nothing(
-    orders: tuple[Order, ...], outside: tuple[int, int] | None, seed: int
-) -> None:
+def test_the_order_of_arrival_changes_nothing(orders: Orders, outside: Outside, seed: int) -> None:
     shuffled = list(orders)
     random.Random(seed).shuffle(shuffled)  # noqa: S311 (nothing secret)
-    first = clear(OrderBook.from_orders(orders), interval_minutes=15, rules=rules_with(outside))
-    second = clear(OrderBook.from_orders(shuffled), interval_minutes=15, rules=rules_with(outside))
+    first = cleared(orders, outside)
+    second = cleared(tuple(shuffled), outside)
     assert first.digest() == second.digest()
     assert {trade.order_id: trade for trade in first.trades()} == {trade.order_id: trade for trade in second.trades()}
 
 
-@given(orders=books(10, 9), outside=OUTSIDE)
+@given(orders=books(10, FEW_WH) | extreme_books(), outside=OUTSIDE | EXTREME_OUTSIDE)
 @many()
-def test_energy_and_money_are_conserved_and_nobody_is_worse_off(
-    orders: tuple[Order, ...], outside: tuple[int, int] | None
-) -> None:
-    result = clear(OrderBook.from_orders(orders), interval_minutes=15, rules=rules_with(outside))
-    energy, money = result.supplier_import_wh - result.supplier_export_wh, 0
+def test_energy_is_conserved_to_the_wh_and_money_to_the_nano_unit(orders: Orders, outside: Outside) -> None:
+    result = cleared(orders, outside)
+    energy = money = 0
     for order, trade in zip(orders, result.trades(), strict=True):
         side = 1 if order.side is Side.SELL else -1
         energy += side * trade.accepted_wh
         money += side * trade.amount_nano
-        assert 0 <= trade.accepted_wh <= order.quantity_wh
-        if trade.accepted_wh:
-            assert side * (trade.price_micro_per_kwh - order.limit_micro_per_kwh) >= 0
-            assert trade.amount_nano == trade.accepted_wh * trade.price_micro_per_kwh
-    assert energy == 0
     supplied = result.supplier_import_wh - result.supplier_export_wh
+    assert energy + supplied == 0
     assert money + supplied * (result.clearing_price_micro_per_kwh or 0) == 0
     assert result.congestion_rent_nano == 0
 
 
-@given(orders=books(8, 9), outside=OUTSIDE, at=st.integers(0, 7), better=st.integers(1, 3))
+@given(orders=books(10, FEW_WH) | extreme_books(), outside=OUTSIDE | EXTREME_OUTSIDE)
 @many()
-def test_a_better_price_never_gets_less(
-    orders: tuple[Order, ...], outside: tuple[int, int] | None, at: int, better: int
-) -> None:
+def test_nobody_gets_more_than_ordered_or_a_price_beyond_the_own_limit(orders: Orders, outside: Outside) -> None:
+    for order, trade in zip(orders, cleared(orders, outside).trades(), strict=True):
+        side = 1 if order.side is Side.SELL else -1
+        assert 0 <= trade.accepted_wh <= order.quantity_wh
+        if trade.accepted_wh:
+            assert side * (trade.price_micro_per_kwh - order.limit_micro_per_kwh) >= 0
+            assert trade.amount_nano == trade.accepted_wh * trade.price_micro_per_kwh
+        else:
+            assert (trade.price_micro_per_kwh, trade.amount_nano) == (None, 0)
+
+
+@given(orders=books(8, FEW_WH), outside=OUTSIDE, at=st.integers(0, 7), better=st.integers(1, 3))
+@many()
+def test_a_better_price_never_gets_less(orders: Orders, outside: Outside, at: int, better: int) -> None:
     if not orders:
         return
     at %= len(orders)
     step = 100 * better if orders[at].side is Side.BUY else -100 * better
     improved = dataclasses.replace(orders[at], limit_micro_per_kwh=orders[at].limit_micro_per_kwh + step)
-    before = clear(OrderBook.from_orders(orders), interval_minutes=15, rules=rules_with(outside))
+    before = cleared(orders, outside)
     changed = (*orders[:at], improved, *orders[at + 1 :])
-    after = clear(OrderBook.from_orders(changed), interval_minutes=15, rules=rules_with(outside))
+    after = cleared(changed, outside)
     assert after.accepted_wh[at] >= before.accepted_wh[at]
 
 
-@given(orders=books(8, 9), outside=OUTSIDE)
+@given(orders=books(8, FEW_WH), outside=OUTSIDE)
 @many()
-def test_nobody_at_a_better_price_is_left_out_for_somebody_at_a_worse_one(
-    orders: tuple[Order, ...], outside: tuple[int, int] | None
-) -> None:
-    result = clear(OrderBook.from_orders(orders), interval_minutes=15, rules=rules_with(outside))
+def test_nobody_at_a_better_price_is_left_out_for_somebody_at_a_worse_one(orders: Orders, outside: Outside) -> None:
+    result = cleared(orders, outside)
     price = result.clearing_price_micro_per_kwh
     for order, accepted in zip(orders, result.accepted_wh.tolist(), strict=True):
         gain = 0 if price is None else (price - order.limit_micro_per_kwh) * (1 if order.side is Side.SELL else -1)
@@ -150,29 +134,90 @@ def test_nobody_at_a_better_price_is_left_out_for_somebody_at_a_worse_one(
             assert accepted == 0
 
 
-@given(orders=books(10, 9), outside=OUTSIDE)
+@given(orders=books(10, FEW_WH), outside=OUTSIDE)
 @many()
-def test_prices_far_apart_clear_as_the_same_prices_close_together(
-    orders: tuple[Order, ...], outside: tuple[int, int] | None
-) -> None:
+def test_prices_far_apart_clear_as_the_same_prices_close_together(orders: Orders, outside: Outside) -> None:
     apart = 10**6  # too far to count every tick between them: the book is sorted
     stretched = tuple(
         dataclasses.replace(order, limit_micro_per_kwh=apart * order.limit_micro_per_kwh) for order in orders
     )
     far = None if outside is None else (apart * outside[0], apart * outside[1])
-    near = clear(OrderBook.from_orders(orders), interval_minutes=15, rules=rules_with(outside))
-    result = clear(OrderBook.from_orders(stretched), interval_minutes=15, rules=rules_with(far))
+    near = cleared(orders, outside)
+    result = cleared(stretched, far)
     assert result.accepted_wh.tolist() == near.accepted_wh.tolist()
     assert result.welfare_nano == result.certificate.dual_welfare_nano == apart * near.welfare_nano
 
 
+@given(orders=books(10, FEW_WH), outside=OUTSIDE)
+@many()
+def test_orders_at_one_price_share_in_proportion_and_envy_nobody_a_whole_wh(orders: Orders, outside: Outside) -> None:
+    shared: dict[tuple[Side, int], list[tuple[int, int]]] = {}
+    for order, accepted in zip(orders, cleared(orders, outside).accepted_wh.tolist(), strict=True):
+        shared.setdefault((order.side, order.limit_micro_per_kwh), []).append((order.quantity_wh, accepted))
+    for alike in shared.values():
+        offered, taken = (sum(column) for column in zip(*alike, strict=True))
+        for quantity, accepted in alike:
+            assert abs(accepted * offered - quantity * taken) < max(1, offered)
+        for (quantity, accepted), (other_quantity, other_accepted) in itertools.product(alike, repeat=2):
+            assert quantity < other_quantity or accepted >= other_accepted - 1
+
+
+@given(
+    orders=books(10, FEW_WH) | extreme_books() | ONE_SIDED | WITHOUT_ENERGY | ALL_EQUAL,
+    outside=OUTSIDE | EXTREME_OUTSIDE,
+)
+@many()
+def test_every_trade_and_the_price_are_those_of_exact_fractions(orders: Orders, outside: Outside) -> None:
+    result, exact = cleared(orders, outside), reference(orders, outside=outside, tie_seed=SEED)
+    accepted = dict(zip((order.order_id for order in orders), result.accepted_wh.tolist(), strict=True))
+    assert accepted == exact.accepted_wh
+    assert result.clearing_price_micro_per_kwh == exact.price
+    assert (result.supplier_import_wh, result.supplier_export_wh) == (
+        exact.supplier_import_wh,
+        exact.supplier_export_wh,
+    )
+
+
+@given(orders=ONE_SIDED | WITHOUT_ENERGY)
+@many()
+def test_a_book_of_one_side_or_of_no_energy_trades_nothing(orders: Orders) -> None:
+    result = cleared(orders, None)
+    assert not result.accepted_wh.any()
+    assert result.clearing_price_micro_per_kwh is None
+    assert (result.welfare_nano, result.certificate.dual_welfare_nano, result.traded_wh) == (0, 0, 0)
+
+
+@given(orders=books(8, FEW_WH), gap=st.integers(1, 3))
+@many()
+def test_a_book_that_does_not_cross_trades_nothing(orders: Orders, gap: int) -> None:
+    highest = max((order.limit_micro_per_kwh for order in orders if order.side is Side.BUY), default=0)
+    apart = tuple(
+        dataclasses.replace(order, limit_micro_per_kwh=highest + 100 * gap + abs(order.limit_micro_per_kwh))
+        if order.side is Side.SELL
+        else order
+        for order in orders
+    )
+    result = cleared(apart, None)
+    assert not result.accepted_wh.any()
+    assert result.clearing_price_micro_per_kwh is None
+
+
+@given(orders=ALL_EQUAL)
+@many()
+def test_where_all_are_equal_the_short_side_trades_in_full_at_that_price(orders: Orders) -> None:
+    result = cleared(orders, None)
+    sold, bought = (sum(each.quantity_wh for each in orders if each.side is side) for side in (Side.SELL, Side.BUY))
+    assert result.traded_wh == min(sold, bought)
+    assert result.clearing_price_micro_per_kwh == (orders[0].limit_micro_per_kwh if sold and bought else None)
+
+
 @pytest.mark.parametrize("solve", [solve_welfare, solve_programme])
-@given(orders=books(10, 9), outside=OUTSIDE)
+@given(orders=books(10, FEW_WH), outside=OUTSIDE)
 @many()
 def test_the_optimisation_gives_the_same_result_to_the_wh_and_tick(
     solve: Callable[[WelfareProblem], WelfareSolution | None],
-    orders: tuple[Order, ...],
-    outside: tuple[int, int] | None,
+    orders: Orders,
+    outside: Outside,
 ) -> None:
     book, rules = OrderBook.from_orders(orders), rules_with(outside)
     tie_keys = keyed_tie_keys(book.order_ids, rules.tie_seed)
