@@ -61,6 +61,13 @@ def test_a_car_with_time_bids_what_waiting_would_cost_and_without_time_it_must()
     )
 
 
+def test_a_car_that_paid_less_in_the_first_hour_waits_in_the_second_and_must_in_the_third() -> None:
+    left = replace(CAR, charge_wh=(1000,) * 2, discharge_wh=(0, 0), least_mwh=(0, 2_000_000), most_mwh=(2_000_000,) * 2)
+    assert bids(left, [100_000, 200_000], 1_000_000).buy == (Step(quantity_wh=1000, limit_micro_per_kwh=200_000),)
+    last = replace(CAR, charge_wh=(1000,), discharge_wh=(0,), least_mwh=(2_000_000,), most_mwh=(2_000_000,))
+    assert bids(last, [200_000], 1_000_000) == Curve(must_wh=1000)
+
+
 def test_a_limit_is_never_above_the_suppliers_price_or_below_what_it_pays() -> None:
     outlook = replace(FREE, buy_at_most=120_000, sell_at_least=90_000)
     assert bids(BATTERY, [0, 50_000, 200_000], 0, outlook).buy == (Step(quantity_wh=111, limit_micro_per_kwh=120_000),)

@@ -1,6 +1,7 @@
 """Windows over the API: placed, planned, seen and cancelled by their own household, refused by the name of a rule."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from app.audit import entries
+from app.auth import issue_sign_in_code
 from app.storage.database import reading, writing
 from app.storage.store.community import add_tariff
 from app.storage.store.members import MeteringPoint, add_metering_point, end_contract, set_status
@@ -176,6 +178,21 @@ def test_nobody_sees_or_cancels_a_window_of_another_home(
     assert _refused(client.delete("/api/v1/windows/no-such", headers=bela)) == (404, "unknown-order")
     # The same id of another member is another window, not a sign that the first exists.
     assert _place(client, bela, window_id="mine", metering_point="mp-bela").status_code == 201
+
+
+def test_the_home_page_shows_what_the_car_will_have_and_by_when(
+    web_app: Flask, community: Engine, anna: dict[str, str]
+) -> None:
+    client = web_app.test_client()
+    assert _place(client, anna).status_code == 201
+    with writing(community) as connection:
+        code = issue_sign_in_code(connection, "anna", now_s=NOON_S)
+    page = client.get(f"/sign-in/link/{code}").get_data(as_text=True)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert token is not None
+    client.post(f"/sign-in/link/{code}", data={"csrf_token": token[1]})
+    shown = " ".join(client.get("/home").get_data(as_text=True).split())
+    assert re.search(r"Car</strong> <span>5\.00\skWh by 16 Jun 2025, 15:30<", shown)
 
 
 def test_who_is_suspended_or_without_a_contract_places_no_window(

@@ -19,6 +19,7 @@ from app.web.read_models.devices import DeviceHealth, device_health
 from app.web.read_models.energy import EnergyOfSpan, energy_of
 from app.web.read_models.orders import order_outcomes
 from app.web.read_models.prices import RoundPrice, prices_between
+from app.web.read_models.windows import current_windows
 from app.web.views.household_access import household, participant_id
 from contracts.transfers import member_account
 
@@ -54,6 +55,7 @@ def home() -> str:
             + expected_nano,
             "balance_nano": balance_of(connection, member_account(member)),
             "paused": preference_of(connection, member).trading_paused,
+            "windows": current_windows(connection, member, now_s=present.now_s) if is_today else (),
             "recent_orders": order_outcomes(
                 connection, member, start_s=day.start_s, end_s=day.end_s + present.interval_s * 8, newest=RECENT_ORDERS
             ),
