@@ -6,12 +6,14 @@ Orders keep the order in which they arrived so that results can be handed back i
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matching.lines import decimals, lines, ranked, texts
 from matching.orders import Firmness, Order, Side
+from matching.preferences.attributes import NO_ATTRIBUTES, BookAttributes, attributes_of
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -65,6 +67,7 @@ class OrderBook:
     quantity_wh             >= 0
     limit_micro_per_kwh     buyers pay at most, sellers get at least
     bus                     index in the network's bus table, NO_BUS where there is no network
+    attributes              what preferences and grid fees look at; None where no order says anything
     """
 
     order_ids: NDArray[np.bytes_]
@@ -75,10 +78,10 @@ class OrderBook:
     quantity_wh: IntArray
     limit_micro_per_kwh: IntArray
     bus: IntArray
+    attributes: BookAttributes | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            column = getattr(self, field.name)
+        for column in (getattr(self, field.name) for field in fields(self) if field.name != "attributes"):
             assert column.shape == self.quantity_wh.shape
             column.flags.writeable = False
 
@@ -97,6 +100,7 @@ class OrderBook:
             quantity_wh=[order.quantity_wh for order in orders],
             limit_micro_per_kwh=[order.limit_micro_per_kwh for order in orders],
             bus=[NO_BUS if order.bus is None else order.bus for order in orders],
+            attributes=attributes_of([order.attributes for order in orders]),
         )
 
     @classmethod
@@ -111,6 +115,7 @@ class OrderBook:
         quantity_wh: Sequence[int],
         limit_micro_per_kwh: Sequence[int],
         bus: Sequence[int],
+        attributes: BookAttributes | None = None,
     ) -> "OrderBook":
         """A book from columns of equal length. Raises BookError for numbers and identifiers that do not fit."""
         ids = _encoded(order_ids)
@@ -123,6 +128,7 @@ class OrderBook:
             quantity_wh=_fitting("quantity_wh", quantity_wh, ids),
             limit_micro_per_kwh=_fitting("limit_micro_per_kwh", limit_micro_per_kwh, ids),
             bus=_fitting("bus", bus, ids),
+            attributes=attributes,
         )
 
     @classmethod
@@ -137,6 +143,7 @@ class OrderBook:
         quantity_wh: IntArray,
         limit_micro_per_kwh: IntArray,
         bus: IntArray,
+        attributes: BookAttributes | None = None,
     ) -> "OrderBook":
         """A book that takes these arrays [n_orders] over: they are not copied and cannot be written any more.
 
@@ -156,6 +163,7 @@ class OrderBook:
             quantity_wh=quantity_wh,
             limit_micro_per_kwh=limit_micro_per_kwh,
             bus=bus,
+            attributes=attributes,
         )
 
     def order_id(self, position: int) -> str:
@@ -179,6 +187,7 @@ class OrderBook:
             self.limit_micro_per_kwh.tolist(),
             self.bus.tolist(),
         )
+        said = repeat(NO_ATTRIBUTES) if self.attributes is None else map(self.attributes.of, range(len(self)))
         for order_id, participant, point, is_sell, firmness, quantity, limit, bus in zip(*columns, strict=True):
             yield Order(
                 order_id=order_id.decode(),
@@ -189,13 +198,15 @@ class OrderBook:
                 limit_micro_per_kwh=limit,
                 firmness=FIRMNESSES[firmness],
                 bus=None if bus == NO_BUS else bus,
+                attributes=next(said),
             )
 
     def digest(self) -> str:
         """SHA-256 (hex) of the book, the same in whatever order its orders arrived.
 
         One line per order, sorted by the bytes of its id: id, participant, metering point, bus (empty without
-        one), side, quantity, limit and firmness, separated by tabs, each line ended by a newline.
+        one), side, quantity, limit and firmness; in a book with attributes also source, feeder, zone and premiums;
+        separated by tabs, each line ended by a newline.
         """
         hasher, ranks = hashlib.sha256(), ranked(self.order_ids)
         for part in blocks(len(self)):
@@ -211,7 +222,8 @@ class OrderBook:
                 decimals(self.limit_micro_per_kwh[at]),
                 texts(FIRMNESS_NAMES[self.firmness_codes[at]]),
             )
-            hasher.update(lines(*columns))
+            said = () if self.attributes is None else self.attributes.digest_columns(at)
+            hasher.update(lines(*columns, *map(texts, said)))
         return hasher.hexdigest()
 
 

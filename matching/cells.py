@@ -44,6 +44,7 @@ class Cells:
     group          [n_cell] number of the cell's curtailment group, NO_GROUP for firm and flexible orders
     group_class, group_is_sell, group_capacity_wh  [n_group]
     of_order       [n_order] the cell of each order
+    match_class    [n_cell] number of the cell's class among its side's (`matching.preferences`); zero without any
     """
 
     is_sell: BoolArray
@@ -56,6 +57,7 @@ class Cells:
     group_is_sell: BoolArray
     group_capacity_wh: IntArray
     of_order: IntArray
+    match_class: IntArray
 
     @property
     def effect(self) -> FloatArray:
@@ -70,8 +72,17 @@ class Cells:
         return signed
 
 
-def aggregate(book: OrderBook, quantity_wh: IntArray, bus_position: IntArray, rows: NetworkRows) -> Cells:
-    """Cells of a book. `bus_position` [n_order] is the column of each order's bus in the rows."""
+def aggregate(
+    book: OrderBook,
+    quantity_wh: IntArray,
+    bus_position: IntArray,
+    rows: NetworkRows,
+    match_class: IntArray | None = None,
+) -> Cells:
+    """Cells of a book. `bus_position` [n_order] is the column of each order's bus in the rows.
+
+    `match_class` [n_order] keeps apart what preferences or fees tell apart.
+    """
     classes, bus_class = _distinct_columns(rows.effect_per_wh)
     bus_class = np.where((classes != 0.0).any(axis=1), np.arange(1, len(classes) + 1), INERT)[bus_class]
     class_effect = np.vstack([np.zeros((1, rows.count)), classes]).T
@@ -79,8 +90,11 @@ def aggregate(book: OrderBook, quantity_wh: IntArray, bus_position: IntArray, ro
     curtailable = (book.firmness_codes == CURTAILABLE) & (order_class != INERT)
     kind = (book.is_sell.astype(np.int64) * 2 + curtailable) * class_effect.shape[1] + order_class
     prices, price_rank = np.unique(book.limit_micro_per_kwh, return_inverse=True)
-    keys, of_order = np.unique(kind * prices.size + price_rank, return_inverse=True)
-    kind, price = keys // prices.size, prices[keys % prices.size]
+    apart = np.zeros(1, dtype=np.int64) if match_class is None else match_class
+    apart_count = int(apart.max(initial=0)) + 1
+    keys, of_order = np.unique((kind * apart_count + apart) * prices.size + price_rank, return_inverse=True)
+    kind_apart, price = keys // prices.size, prices[keys % prices.size]
+    kind, cell_match_class = kind_apart // apart_count, kind_apart % apart_count
     side_and_kind, cell_class = kind // class_effect.shape[1], kind % class_effect.shape[1]
     is_sell, curtails = side_and_kind >= 2, side_and_kind % 2 == 1
     group_kind, group = np.unique(kind[curtails], return_inverse=True)
@@ -98,6 +112,7 @@ def aggregate(book: OrderBook, quantity_wh: IntArray, bus_position: IntArray, ro
         group_is_sell=group_kind // class_effect.shape[1] >= 2,
         group_capacity_wh=_sum_per(group, capacity[curtails], group_kind.size),
         of_order=of_order,
+        match_class=cell_match_class,
     )
 
 

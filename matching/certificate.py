@@ -121,7 +121,7 @@ def plain_certificate(
         gains = is_sell[at] == (limit < price_micro_per_kwh)
         bound += exact_sum(np.abs(limit - price_micro_per_kwh) * quantity_wh[at] * gains)
     return Certificate(
-        price_micro_per_kwh=price_micro_per_kwh, dual_welfare_nano=bound, gap_relative=_gap(bound, welfare)
+        price_micro_per_kwh=price_micro_per_kwh, dual_welfare_nano=bound, gap_relative=gap_relative(bound, welfare)
     )
 
 
@@ -148,7 +148,10 @@ def network_certificate(
     bound = float(worth @ cells.capacity_wh) - price_micro_per_kwh * loss_wh
     whole = round(bound + sum(row.shadow_price * row.room for row in rows))
     return Certificate(
-        price_micro_per_kwh=price_micro_per_kwh, dual_welfare_nano=whole, gap_relative=_gap(whole, welfare), rows=rows
+        price_micro_per_kwh=price_micro_per_kwh,
+        dual_welfare_nano=whole,
+        gap_relative=gap_relative(whole, welfare),
+        rows=rows,
     )
 
 
@@ -189,5 +192,6 @@ def _rounded_up(value: float) -> float:
     return rounded(near + 10.0 ** (math.floor(math.log10(abs(near))) - SIGNIFICANT_DIGITS + 1))
 
 
-def _gap(bound: int, welfare: int) -> float:
+def gap_relative(bound: int, welfare: int) -> float:
+    """How far a bound is above the welfare, relative to it."""
     return (bound - welfare) / max(1, abs(welfare))

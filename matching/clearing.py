@@ -4,8 +4,9 @@
   a limit is passed              optimise, power flow, linearise, repeat    (congestion.py)
   limits cannot be kept          curtail as far as helps, firm orders trade (scarcity.py)
 
-A mechanism that does not optimise is asked in the place of sort and merge, and where its result passes a limit flexible
-orders stay out, curtailment does what it can, and the rest goes through the mechanism once more.
+A mechanism that does not optimise, which premiums and grid fees make of the double auction, is asked in the place of
+sort and merge, and where its result passes a limit flexible orders stay out, curtailment does what it can, and the rest
+goes through the mechanism once more.
 
 Whatever comes out is priced, checked by the judge of the network and by the invariants of the market, and only then
 published.
@@ -27,7 +28,7 @@ from matching.mechanisms.interface import Match
 from matching.publication import publish
 from matching.rationing import keyed_tie_keys
 from matching.result import Clearing, Status
-from matching.rules import INTERVAL_MINUTES, MarketRules, RuleError, Terms
+from matching.rules import INTERVAL_MINUTES, MarketRules, RuleError, Terms, require_attributes_tradable
 from matching.scarcity import curtail_as_far_as_helps
 from matching.stopwatch import Stopwatch
 from matching.validation import require_valid
@@ -64,6 +65,7 @@ def clear(
         require_valid(book, None if limits is None else limits.buses)
     tie_keys = keyed_tie_keys(book.order_ids, rules.tie_seed)
     terms = Terms(book=book, rules=rules, interval_minutes=interval_minutes, tie_keys=tie_keys)
+    require_attributes_tradable(terms)
     if limits is None:
         with stopwatch.measuring("solve"):
             match = terms.mechanism.match(terms.tradable(book.quantity_wh))
@@ -104,6 +106,9 @@ def _within_limits(market: BoundMarket) -> Decision:
 def _refusing(market: BoundMarket, limits: tuple[Violation, ...]) -> Decision:
     """A mechanism that does not optimise: flexible energy stays out, the rest goes through it once more."""
     decision, point = _scarce(market, 1)
+    if decision.match is not None and decision.match.attributes is not None:
+        told = replace(decision.match.attributes, flexible_left_out=True)
+        decision = replace(decision, match=replace(decision.match, attributes=told))
     decision = _with_light(market, replace(decision, refusal=Refusal(limits=limits, point=point)))
     return decision if decision.status is Status.RED else replace(decision, status=Status.AMBER)
 

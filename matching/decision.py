@@ -7,6 +7,7 @@ from matching.book import IntArray
 from matching.congestion import BoundResult
 from matching.disaggregation import WholeOutcome
 from matching.mechanisms.interface import Match
+from matching.preferences.outcome import AttributeOutcome
 from matching.result import Status
 
 
@@ -52,6 +53,11 @@ class Decision:
             optimised=True,
             rounds=rounds,
         )
+
+    @property
+    def attributes(self) -> AttributeOutcome | None:
+        """Who is filled from where, if energy has attributes or grid fees."""
+        return None if self.match is None else self.match.attributes
 
     @property
     def keeps_limits(self) -> bool:

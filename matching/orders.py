@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from matching.preferences.attributes import NO_ATTRIBUTES, OrderAttributes
+
 PRICE_TICK_MICRO_PER_KWH = 100
 
 
@@ -33,6 +35,7 @@ class Order:
     quantity_wh            >= 0
     limit_micro_per_kwh    a buyer pays at most, a seller gets at least; on the price tick; may be negative
     bus                    index in the network's bus table, None where there is no network
+    attributes             source, feeder, zone and premiums, for communities that trade by them
     """
 
     order_id: str
@@ -43,6 +46,7 @@ class Order:
     limit_micro_per_kwh: int
     firmness: Firmness
     bus: int | None = None
+    attributes: OrderAttributes = NO_ATTRIBUTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from matching.injections import Feeder
 from matching.invariants import assert_invariants
 from matching.mechanisms.interface import Match, Payments
 from matching.mechanisms.k_double_auction import KDoubleAuction, price_rule
+from matching.preferences.proof import class_certificate
 from matching.price_rule import floor_to_tick
 from matching.pricing import dual_prices, trader_prices
 from matching.result import Binding, Clearing
@@ -78,6 +79,7 @@ def publish(decision: Decision, terms: Terms, stopwatch: Stopwatch, feeder: Feed
         power_flow=None if feeder is None else f"{type(feeder.limits).__module__}.{type(feeder.limits).__qualname__}",
         checked_by=None if feeder is None else f"pandapower.runpp {_version('pandapower')}",
         seconds={},
+        attributes=decision.attributes,
     )
     with stopwatch.measuring("solve"):
         assert_invariants(clearing)
@@ -91,7 +93,7 @@ def _prices(decision: Decision, terms: Terms) -> _Prices:
     return _Prices(
         payments=decision.match.payments,
         interval=decision.match.prices,
-        exact=_bounding_price(decision, terms, decision.match),
+        exact=0.0 if decision.attributes is not None else _bounding_price(decision, terms, decision.match),
         shadow_price=np.zeros(0),
         class_adder=np.zeros(0),
     )
@@ -153,7 +155,9 @@ def _idle_price(quantity_wh: IntArray, terms: Terms) -> int:
 
 
 def _welfare(decision: Decision, terms: Terms) -> int:
-    return welfare_nano(
+    attributes = decision.attributes
+    by_attributes = 0 if attributes is None else attributes.premium_nano - attributes.grid_fee_nano
+    return by_attributes + welfare_nano(
         is_sell=terms.book.is_sell,
         limit_micro_per_kwh=terms.book.limit_micro_per_kwh,
         accepted_wh=decision.outcome.accepted_wh,
@@ -185,6 +189,16 @@ def _certificate(decision: Decision, terms: Terms, prices: _Prices, welfare: int
             loss_wh=decision.loss_wh,
             welfare=welfare,
         )
+    curtailment_cost = curtailment_price * int(decision.outcome.curtailed_wh.sum())
+    if decision.attributes is not None:
+        return class_certificate(
+            decision.attributes,
+            book=terms.book,
+            quantity_wh=decision.tradable_wh,
+            curtailment_cost_nano=curtailment_cost,
+            price_micro_per_kwh=prices.payments.clearing_price_micro_per_kwh or 0,
+            welfare=welfare,
+        )
     # An optimum is certified as far as the network let it be one; others against all that could have been.
     is_optimum = terms.mechanism.properties.optimal
     return plain_certificate(
@@ -193,15 +207,15 @@ def _certificate(decision: Decision, terms: Terms, prices: _Prices, welfare: int
         quantity_wh=decision.tradable_wh if is_optimum else terms.book.quantity_wh,
         price_micro_per_kwh=floor_to_tick(prices.exact),
         loss_wh=decision.loss_wh,
-        curtailment_cost_nano=curtailment_price * int(decision.outcome.curtailed_wh.sum()) if is_optimum else 0,
+        curtailment_cost_nano=curtailment_cost if is_optimum else 0,
         welfare=welfare,
     )
 
 
 def _rent(payments: Payments, terms: Terms) -> int:
-    """Paid by buyers and the supplier less received by sellers and the supplier."""
+    """Paid by buyers and the supplier less received by sellers, the supplier and the grid."""
     paid, received = bought_and_sold(payments.amount_nano, terms.book.is_sell)
-    return paid - received + payments.supplier_pays_nano
+    return paid - received + payments.supplier_pays_nano - payments.grid_fee_nano
 
 
 def _binding(decision: Decision, prices: _Prices, feeder: Feeder) -> tuple[Binding, ...]:
@@ -242,6 +256,8 @@ def _bound_at(violation: Violation, value: float, *, shadow_price: float) -> Bin
 
 
 def _solver(decision: Decision, terms: Terms) -> str:
+    if decision.attributes is not None:
+        return f"HiGHS {_version('highspy')}, proved by its prices"
     if not terms.mechanism.properties.optimal:
         return (
             f"{terms.rules.mechanism}; curtailment by {_optimiser()}" if decision.optimised else terms.rules.mechanism

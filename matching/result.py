@@ -12,6 +12,7 @@ from matching.book import IntArray, OrderBook, blocks
 from matching.certificate import Certificate, CertifiedRow, rounded
 from matching.lines import decimals, lines, ranked, texts
 from matching.orders import Trade
+from matching.preferences.outcome import AttributeOutcome
 from matching.rules import MarketRules
 
 
@@ -57,6 +58,7 @@ class Clearing:
     congestion_rent  paid by buyers less received by sellers, the supplier included on both sides
     point            state of the network as the judge saw it; None without a network or where no state exists
     seconds          measured, and the only part that differs between two runs
+    attributes       prices by class and who is filled from where, if energy has attributes or grid fees
     """
 
     book: OrderBook
@@ -84,6 +86,7 @@ class Clearing:
     power_flow: str | None
     checked_by: str | None
     seconds: Mapping[str, float]
+    attributes: AttributeOutcome | None = None
 
     def trades(self) -> tuple[Trade, ...]:
         """Outcome of every order, in book order."""
@@ -91,7 +94,8 @@ class Clearing:
 
     def document(self) -> dict[str, object]:
         """Everything but the trades, ready for JSON; deterministic but for the key `seconds`."""
-        return {**self._outcome_document(), **self._proof_document(), "seconds": dict(self.seconds)}
+        preferences = {} if self.attributes is None else {"preferences": self.attributes.document()}
+        return {**self._outcome_document(), **preferences, **self._proof_document(), "seconds": dict(self.seconds)}
 
     def digest(self) -> str:
         """SHA-256 (hex) over the document without `seconds` and all trades in the order of their ids."""

@@ -9,6 +9,8 @@ from matching.mechanisms import MECHANISMS as MECHANISM_BY_NAME
 from matching.mechanisms.interface import Mechanism, Properties, Tradable, whole_tick
 from matching.mechanisms.static_key import WHOLE_PPM
 from matching.orders import PRICE_TICK_MICRO_PER_KWH
+from matching.preferences.auction import AttributeAuction
+from matching.preferences.fees import GridFees, zones_of
 from matching.rationing import TieKeys
 from matching.validation import LIMIT_MAX_MICRO_PER_KWH
 
@@ -33,6 +35,7 @@ class MarketRules:
     losses            "grid": the grid operator's; "market": bought in the auction
     community_price   of the mechanisms that work at one; the middle of the two outside prices if not given
     keys_ppm          of `static_key`: share of all generation by participant, parts per million
+    grid_fees         what a kWh costs on its way between zones; None where it costs nothing
     """
 
     tie_seed: str
@@ -45,6 +48,7 @@ class MarketRules:
     losses: str = "grid"
     community_price_micro_per_kwh: int | None = None
     keys_ppm: Mapping[str, int] | None = None
+    grid_fees: GridFees | None = None
 
     def __post_init__(self) -> None:
         if self.mechanism not in MECHANISMS:
@@ -140,8 +144,14 @@ class Terms:
 
     @property
     def mechanism(self) -> Mechanism:
-        """What the community has chosen."""
-        return MECHANISM_BY_NAME[self.rules.mechanism]
+        """What the community has chosen; where energy has attributes or fees, the double auction over classes."""
+        return AttributeAuction() if self.attributes_matter else MECHANISM_BY_NAME[self.rules.mechanism]
+
+    @property
+    def attributes_matter(self) -> bool:
+        """Whether there are grid fees, or somebody names a premium."""
+        attributes = self.book.attributes
+        return self.rules.grid_fees is not None or (attributes is not None and attributes.any_premium)
 
     def tradable(self, quantity_wh: IntArray, *, loss_wh: int = 0) -> Tradable:
         """What a mechanism sees where `quantity_wh` [n_order] may be accepted."""
@@ -156,4 +166,22 @@ class Terms:
             thin_book_price_micro_per_kwh=self.rules.middle_price_micro_per_kwh if self.rules.thin_book_price else None,
             k=self.rules.k,
             keys_ppm=self.rules.keys_ppm,
+            grid_fees=self.rules.grid_fees,
         )
+
+
+def require_attributes_tradable(terms: Terms) -> None:
+    """Raise RuleError where premiums or fees meet rules that know none, or a fee is missing."""
+    if not terms.attributes_matter:
+        return
+    rules = terms.rules
+    if rules.mechanism != "k_double_auction":
+        raise RuleError(
+            f"mechanism {rules.mechanism!r} knows no premiums and no grid fees; use k_double_auction or leave them out"
+        )
+    if rules.losses == "market":
+        raise RuleError("premiums and grid fees need losses to be the grid operator's; use --losses grid")
+    if rules.grid_fees is not None:
+        missing = rules.grid_fees.missing(zones_of(terms.book, selling=True), zones_of(terms.book, selling=False))
+        if missing is not None:
+            raise RuleError(f"no grid fee from zone {missing[0]!r} to zone {missing[1]!r}; add the pair to the fees")

@@ -14,6 +14,8 @@ import numpy as np
 from matching.auction import PriceInterval, Supplier
 from matching.book import BoolArray, IntArray, OrderBook
 from matching.orders import PRICE_TICK_MICRO_PER_KWH
+from matching.preferences.fees import GridFees
+from matching.preferences.outcome import AttributeOutcome
 from matching.rationing import TieKeys
 
 
@@ -71,6 +73,7 @@ class Tradable:
     price            the community's, or the middle of the outside prices; None where it is not known
     thin_book_price  price of the double auction where the book is thin; None for no such rule
     k                where in the interval of supporting prices the double auction's price lies
+    grid_fees        by zones; None for none
     keys_ppm         share of generation by participant, parts per million; None for equal shares of those who buy
     """
 
@@ -83,6 +86,7 @@ class Tradable:
     price_micro_per_kwh: int | None = None
     thin_book_price_micro_per_kwh: int | None = None
     k: float = 0.5
+    grid_fees: GridFees | None = None
     keys_ppm: Mapping[str, int] | None = None
 
     def accepting(self, price_micro_per_kwh: int) -> tuple[IntArray, IntArray]:
@@ -99,12 +103,14 @@ class Payments:
 
     clearing_price_micro_per_kwh  the price of the interval, on the tick; None where nothing was accepted
     supplier_pays_nano            for what it takes, less what it receives for what it delivers
+    grid_fee_nano                 the part of what buyers pay that goes to the grid
     """
 
     price_micro_per_kwh: IntArray
     amount_nano: IntArray
     clearing_price_micro_per_kwh: int | None
     supplier_pays_nano: int = 0
+    grid_fee_nano: int = 0
 
     @classmethod
     def by_side(
@@ -127,6 +133,7 @@ class Payments:
         *,
         clearing_price_micro_per_kwh: int | None,
         supplier_pays_nano: int,
+        grid_fee_nano: int = 0,
     ) -> "Payments":
         """Amounts [n_order] come first; each price is the floored average, so that it too keeps the order's limit."""
         return cls(
@@ -134,18 +141,24 @@ class Payments:
             amount_nano=amount_nano,
             clearing_price_micro_per_kwh=clearing_price_micro_per_kwh,
             supplier_pays_nano=supplier_pays_nano,
+            grid_fee_nano=grid_fee_nano,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Match:
-    """Who trades how much, and for how much; `prices` are those that support the result, where there are such."""
+    """Who trades how much, and for how much.
+
+    prices      those that support the result, where there are such
+    attributes  who is filled from where, if energy has attributes or grid fees
+    """
 
     accepted_wh: IntArray
     payments: Payments
     supplier_import_wh: int = 0
     supplier_export_wh: int = 0
     prices: PriceInterval | None = None
+    attributes: AttributeOutcome | None = None
 
 
 class Mechanism(Protocol):
