@@ -6,9 +6,10 @@ metered (1), what is left over is pooled at the clearing price (2), the rest is 
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from contracts.shares import share_out
+from matching.mechanisms import DEFAULT_MECHANISM, MECHANISMS
 from matching.orders import Firmness, Order, Side, Trade
 from meters.interval import DeliveryInterval, IntervalEnergy
 
@@ -34,9 +35,10 @@ class PointTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearedInterval:
-    """What the auction decided for one interval: every order of the book with its trade, in any order.
+    """What the market decided for one interval: every order of the book with its trade, in any order.
 
-    clearing_price_micro_per_kwh  the uniform price, None where nothing could trade
+    clearing_price_micro_per_kwh  the interval's price, None where nothing could trade
+    mechanism                     how it was decided; some do not share what deviates from the contracts once more
     reference_curtailed_wh        per metering point what the same network would have curtailed on a day with suppliers
                                   only; the measure of compensation, 0 where not given
     """
@@ -46,21 +48,36 @@ class ClearedInterval:
     trades: Sequence[Trade]
     clearing_price_micro_per_kwh: int | None
     reference_curtailed_wh: Mapping[str, int] = field(default_factory=dict)
+    mechanism: str = DEFAULT_MECHANISM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """One order's contract after delivery: contract_wh >= metered_wh >= matched_wh.
 
+    contract_nano  what the contract is worth; contract_wh times the price, or up to a nano-unit per Wh more where the
+                   price is a floored average
     late  the point has no energy yet: nothing is filled and nobody is to blame
     """
 
     order: Order
     contract_wh: int
+    contract_nano: int
     price_micro_per_kwh: int
     metered_wh: int
     matched_wh: int
     late: bool
+
+    def parts(self) -> dict[int, int]:
+        """Matched Wh by whole price: an average between two whole prices is made of both, so that no unit is lost."""
+        above = self.contract_nano - self.contract_wh * self.price_micro_per_kwh
+        dearer_wh = self.matched_wh * above // self.contract_wh
+        parts = {self.price_micro_per_kwh: self.matched_wh - dearer_wh, self.price_micro_per_kwh + 1: dearer_wh}
+        return {price: wh for price, wh in parts.items() if wh}
+
+    @property
+    def matched_nano(self) -> int:
+        return sum(price * wh for price, wh in self.parts().items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +91,9 @@ class SharedEnergy:
         """Wh per metering point and price; only what is more than nothing."""
         shared: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         for fill in self.fills:
-            if fill.order.side is side and fill.matched_wh:
-                shared[fill.order.metering_point][fill.price_micro_per_kwh] += fill.matched_wh
+            if fill.order.side is side:
+                for price, energy_wh in fill.parts().items():
+                    shared[fill.order.metering_point][price] += energy_wh
         for point, energy_wh in self.pooled_wh[side].items():
             assert pool_price_micro_per_kwh is not None
             shared[point][pool_price_micro_per_kwh] += energy_wh
@@ -104,8 +122,10 @@ def _check_pair(order: Order, trade: Trade, points: Mapping[str, PointTerms]) ->
         return
     if trade.price_micro_per_kwh is None:
         raise ValueError(f"order {order.order_id}: accepted without a price")
-    better = order.limit_micro_per_kwh - trade.price_micro_per_kwh
-    if (better if order.side is Side.BUY else -better) < 0:
+    if not 0 <= trade.amount_nano - trade.accepted_wh * trade.price_micro_per_kwh < trade.accepted_wh:
+        raise ValueError(f"order {order.order_id}: {trade.amount_nano} nano-units do not fit its energy and price")
+    better_nano = trade.accepted_wh * order.limit_micro_per_kwh - trade.amount_nano
+    if (better_nano if order.side is Side.BUY else -better_nano) < 0:
         raise ValueError(f"order {order.order_id}: price {trade.price_micro_per_kwh} is beyond its limit")
 
 
@@ -122,7 +142,7 @@ def share_energy(
     fills = _matched([*_filled(pairs, Side.BUY, energies), *_filled(pairs, Side.SELL, energies)], seed)
     price = cleared.clearing_price_micro_per_kwh
     pooled: dict[Side, dict[str, int]] = {Side.BUY: {}, Side.SELL: {}}
-    if price is not None:
+    if price is not None and MECHANISMS[cleared.mechanism].properties.pools_leftovers:
         orders = [order for order, _ in pairs]
         offered = {side: _leftovers(side, fills, orders, energies, points, price) for side in Side}
         pooled_wh = min(sum(offered[side].values()) for side in Side)
@@ -157,6 +177,7 @@ def _filled(pairs: list[tuple[Order, Trade]], side: Side, energies: Mapping[str,
         yield Fill(
             order=order,
             contract_wh=trade.accepted_wh,
+            contract_nano=trade.amount_nano,
             price_micro_per_kwh=trade.price_micro_per_kwh,
             metered_wh=metered_wh,
             matched_wh=metered_wh,
@@ -173,18 +194,7 @@ def _matched(fills: list[Fill], seed: str) -> list[Fill]:
         keys = [fill.order.order_id for fill in own]
         shares = share_out(matched_wh, [fill.metered_wh for fill in own], keys, seed=f"{seed}/matched")
         for fill, share in zip(own, shares, strict=True):
-            result.append(
-                fill
-                if share == fill.matched_wh
-                else Fill(
-                    order=fill.order,
-                    contract_wh=fill.contract_wh,
-                    price_micro_per_kwh=fill.price_micro_per_kwh,
-                    metered_wh=fill.metered_wh,
-                    matched_wh=share,
-                    late=fill.late,
-                )
-            )
+            result.append(fill if share == fill.matched_wh else replace(fill, matched_wh=share))
     return result
 
 

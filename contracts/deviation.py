@@ -80,8 +80,8 @@ def _account_deficit_nano(fills: Mapping[Side, list[Fill]]) -> int:
         return 0
     planned = actual = 0
     for side, sign in ((Side.BUY, 1), (Side.SELL, -1)):
-        planned += sign * sum(fill.contract_wh * fill.price_micro_per_kwh for fill in fills[side])
-        actual += sign * sum(fill.matched_wh * fill.price_micro_per_kwh for fill in fills[side])
+        planned += sign * sum(fill.contract_nano for fill in fills[side])
+        actual += sign * sum(fill.matched_nano for fill in fills[side])
     return max(0, min(planned, 0) - actual)
 
 

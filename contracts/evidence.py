@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contracts.merkle import leaf_hash
+from matching.mechanisms import DEFAULT_MECHANISM
 from meters.interval import DeliveryInterval
 from meters.signing import keccak
 
@@ -60,6 +61,7 @@ def evidence_hash(rounds_root: bytes, previous: bytes) -> bytes:
 class RoundEvidence:
     """What is anchored of one round: its price, the digest of its clearing, and the tariff it is settled with.
 
+    mechanism        written only where it is not the default, so that what was anchored before means the same
     clearing_digest  of the published result, "" where no auction was held
     tariff_digest    `Tariff.digest`
     """
@@ -68,6 +70,7 @@ class RoundEvidence:
     clearing_price_micro_per_kwh: int | None
     clearing_digest: str
     tariff_digest: bytes
+    mechanism: str = DEFAULT_MECHANISM
 
     def to_json(self) -> Json:
         values: Json = {
@@ -78,6 +81,8 @@ class RoundEvidence:
         }
         if self.clearing_price_micro_per_kwh is not None:
             values["clearing_price_micro_per_kwh"] = self.clearing_price_micro_per_kwh
+        if self.mechanism != DEFAULT_MECHANISM:
+            values["mechanism"] = self.mechanism
         return values
 
 

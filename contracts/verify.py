@@ -30,6 +30,7 @@ from contracts.verify_chain import (
 )
 from contracts.verify_intervals import IntervalTerms, check_interval
 from contracts.verify_readings import AnchoredHead, ProvedReadings
+from matching.mechanisms import MECHANISMS
 from meters.signing import ReadingBatch, SigningDomain
 
 __all__ = ["ChainAnswerError", "Checkpoint", "LineProof", "Rpc", "verify_statement"]
@@ -201,7 +202,10 @@ def _terms(
             except TariffError:
                 continue
             terms[interval.start_s] = IntervalTerms(
-                clearing_price_micro_per_kwh=found.clearing_price_micro_per_kwh, tariff=known[1], vat=vat
+                clearing_price_micro_per_kwh=found.clearing_price_micro_per_kwh,
+                tariff=known[1],
+                vat=vat,
+                mechanism=MECHANISMS[found.mechanism].properties,
             )
     return terms
 

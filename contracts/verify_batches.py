@@ -13,6 +13,7 @@ from contracts.proofs import Proofs, require
 from contracts.statement_form import read_interval
 from contracts.verify_chain import AnchoredEntry
 from contracts.verify_readings import AnchoredHead
+from matching.mechanisms import DEFAULT_MECHANISM, MECHANISMS
 
 LARGEST = 2**63 - 1
 _HEAD_KEYS = ("device", "metering_point", "epoch", "seq", "head", "signer")
@@ -26,6 +27,7 @@ class Round:
     minutes: int
     clearing_price_micro_per_kwh: int | None
     tariff_digest: bytes
+    mechanism: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +113,19 @@ def _rounds(fields: Fields, anchored: AnchoredEntry) -> dict[int, Round]:
             minutes=row.integer("minutes"),
             clearing_price_micro_per_kwh=row.integer("clearing_price_micro_per_kwh") if priced else None,
             tariff_digest=row.octets("tariff_digest", 32),
+            mechanism=_mechanism(row),
         )
         row.close()
         content.append(row.values)
     found = evidence_hash(rounds_root(content), anchored.previous_evidence_hash)
     require(found == anchored.evidence_hash, f"{fields.path}.rounds", "do not give the evidence_hash")
     return rounds
+
+
+def _mechanism(row: Fields) -> str:
+    name = row.text("mechanism") if row.has("mechanism") else DEFAULT_MECHANISM
+    require(name in MECHANISMS, row.at("mechanism"), f"{name!r} is unknown")
+    return name
 
 
 def _heads(

@@ -11,6 +11,7 @@ from contracts.proofs import require
 from contracts.tariff import Tariff, VatClass
 from contracts.transfers import TransferKind
 from contracts.verify_readings import ProvedReadings
+from matching.mechanisms.interface import Properties
 from matching.orders import Firmness, Side
 
 _ANCHORED_ONLY = frozenset(
@@ -21,11 +22,17 @@ _HAS_ENERGY = frozenset({TransferKind.ENERGY, TransferKind.PLATFORM_FEE, Transfe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntervalTerms:
-    """What an interval was settled with, as its round anchored it."""
+    """What an interval was settled with, as its round anchored it; `mechanism` is what the community's promises."""
 
     clearing_price_micro_per_kwh: int | None
     tariff: Tariff
     vat: VatClass
+    mechanism: Properties
+
+    @property
+    def above_price_micro_per_kwh(self) -> int:
+        """By how much a settled price may lie above an order's: averages are settled at two neighbouring prices."""
+        return 1 if self.mechanism.average_prices else 0
 
 
 def check_interval(versions: Sequence[MemberInterval], terms: IntervalTerms, readings: ProvedReadings) -> str:
@@ -68,14 +75,19 @@ def _check_order(path: str, order: OrderOutcome, terms: IntervalTerms) -> None:
     require(
         (price is None) == (order.accepted_wh == 0), f"{path}.price_micro_per_kwh", "does not fit what was accepted"
     )
-    require(order.amount_nano == order.accepted_wh * (price or 0), f"{path}.amount_nano", "is not energy times price")
+    above_nano = order.amount_nano - order.accepted_wh * (price or 0)
+    most_nano = max(0, order.accepted_wh - 1) * terms.above_price_micro_per_kwh
+    require(0 <= above_nano <= most_nano, f"{path}.amount_nano", "is not energy times price")
     if price is None:
         return
-    better = order.limit_micro_per_kwh - price
+    better_nano = order.accepted_wh * order.limit_micro_per_kwh - order.amount_nano
     require(
-        (better if order.side == Side.BUY else -better) >= 0, f"{path}.price_micro_per_kwh", "is beyond the own limit"
+        (better_nano if order.side == Side.BUY else -better_nano) >= 0,
+        f"{path}.price_micro_per_kwh",
+        "is beyond the own limit",
     )
     uniform = order.firmness == Firmness.FLEXIBLE or price == terms.clearing_price_micro_per_kwh
+    uniform |= not terms.mechanism.uniform_price
     require(uniform, f"{path}.price_micro_per_kwh", "is not the clearing price")
 
 
@@ -175,9 +187,14 @@ def _check_side(
 
 
 def _check_price(path: str, price: int, energy_wh: int, own: Sequence[OrderOutcome], terms: IntervalTerms) -> None:
-    if price == terms.clearing_price_micro_per_kwh:
+    mechanism = terms.mechanism
+    if price == terms.clearing_price_micro_per_kwh and (mechanism.pools_leftovers or mechanism.uniform_price):
         return
-    flexible_wh = sum(
-        order.accepted_wh for order in own if order.firmness == Firmness.FLEXIBLE and order.price_micro_per_kwh == price
+    own_wh = sum(
+        order.accepted_wh
+        for order in own
+        if order.price_micro_per_kwh is not None
+        and 0 <= price - order.price_micro_per_kwh <= terms.above_price_micro_per_kwh
+        and (order.firmness == Firmness.FLEXIBLE or not mechanism.uniform_price)
     )
-    require(energy_wh <= flexible_wh, path, f"{energy_wh} Wh at {price}, neither clearing price nor own order")
+    require(energy_wh <= own_wh, path, f"{energy_wh} Wh at {price}, neither clearing price nor own order")

@@ -12,9 +12,10 @@ from matching.mechanisms.mid_market_rate import MidMarketRate
 from matching.mechanisms.pay_as_bid import PayAsBid
 from matching.mechanisms.static_key import StaticKey
 
+DEFAULT_MECHANISM = "k_double_auction"
 MECHANISMS: Mapping[str, Mechanism] = MappingProxyType(
     {
-        "k_double_auction": KDoubleAuction(),
+        DEFAULT_MECHANISM: KDoubleAuction(),
         "mid_market_rate": MidMarketRate(),
         "fixed_price": FixedPrice(),
         "static_key": StaticKey(),

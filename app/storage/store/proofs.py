@@ -13,6 +13,7 @@ from app.storage.store.settlement import BATCHES, salts_of
 from app.storage.tables import core_table
 from contracts.batches import MemberPart, PreparedBatch
 from contracts.evidence import DeviceHead, RoundEvidence
+from matching.mechanisms import DEFAULT_MECHANISM
 from meters.interval import DeliveryInterval
 
 PARTS = core_table(tables.BatchPart)
@@ -132,4 +133,5 @@ def _round(values: Mapping[str, Any]) -> RoundEvidence:
         clearing_price_micro_per_kwh=values.get("clearing_price_micro_per_kwh"),
         clearing_digest=values["clearing_digest"],
         tariff_digest=_bytes(values["tariff_digest"]),
+        mechanism=values.get("mechanism", DEFAULT_MECHANISM),
     )
