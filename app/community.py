@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from app.agents.household import HomeFacts, PriceBounds, StandingLimits, buy_limit, sell_limit
 from app.errors import InputError
+from app.market_choice import MarketChoice, choice_at
 from app.storage.store.community import Community, tariff_json_at, the_community
 from app.storage.store.members import (
     MeteringPoint,
@@ -62,6 +63,7 @@ class Snapshot:
     """Everything that changes slowly, at one instant. Homes by metering point, in the points' order."""
 
     community: Community
+    market: MarketChoice
     tariff: Tariff
     homes: Mapping[str, Home]
 
@@ -95,7 +97,9 @@ def community_at(connection: Connection, instant_s: int) -> Snapshot:
         for point in metering_points(connection)
         if point.participant_id in contracts
     }
-    return Snapshot(community=the_community(connection), tariff=tariff, homes=homes)
+    return Snapshot(
+        community=the_community(connection), market=choice_at(connection, instant_s), tariff=tariff, homes=homes
+    )
 
 
 def point_terms(snapshot: Snapshot) -> tuple[PointTerms, ...]:

@@ -9,7 +9,7 @@ they never stand in the file.
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.community_settings import CommunitySettings, MemberSettings, community_from, member_from
 from app.errors import InputError
+from app.market_choice import MarketChoice, choice_from
 from app.secret_values import new_key_file, secret_value
 from contracts.fields import FieldError, Fields
 
@@ -25,7 +26,18 @@ ENVIRONMENTS = ("local", "deployed")
 LEAST_SECRET_CHARACTERS = 32
 # What examples and demonstrations use: whoever reads them could sign in as anybody.
 PUBLIC_SECRETS = ("commonwatt-demo", "change-me", "changeme", "secret", "example", "0000")
-SECTIONS = ("environment", "state", "community", "members", "web", "database", "chain", "settlement", "tariff_file")
+SECTIONS = (
+    "environment",
+    "state",
+    "community",
+    "members",
+    "web",
+    "database",
+    "chain",
+    "settlement",
+    "market",
+    "tariff_file",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +84,7 @@ class Settings:
     community: CommunitySettings | None = None
     members: tuple[MemberSettings, ...] = ()
     settlement: SettlementSettings = SettlementSettings()
+    market: MarketChoice = field(default_factory=MarketChoice)
     tariff_file: Path | None = None
 
     @property
@@ -106,6 +119,7 @@ def _settings(values: Mapping[str, object], env: Mapping[str, str], place: Path)
     state = place / _text(fields, "state", "state", env.get("COMMONWATT_STATE"))
     tariff = _text(fields, "tariff_file", "")
     members = Fields({"members": values.get("members", [])}, "").rows("members")
+    known = _distinct(tuple(member_from(row) for row in members))
     community = _placed(community_from(fields.fields("community")), place) if fields.has("community") else None
     return Settings(
         environment=environment,
@@ -115,8 +129,9 @@ def _settings(values: Mapping[str, object], env: Mapping[str, str], place: Path)
         chain_url=_chain_url(fields, env),
         web=_web(fields, env, environment),
         community=community,
-        members=_distinct(tuple(member_from(row) for row in members)),
+        members=known,
         settlement=_settlement(fields, community),
+        market=choice_from(fields.fields("market"), known) if fields.has("market") else MarketChoice(),
         tariff_file=place / tariff if tariff else None,
     )
 

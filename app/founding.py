@@ -17,6 +17,7 @@ from app.auth import hash_of, issue_sign_in_code, new_code
 from app.community_settings import CommunitySettings, MemberSettings
 from app.config import Settings, SettlementSettings
 from app.errors import InputError
+from app.market_choice import adopt_choice
 from app.membership import Moment, keep_member, suspend_who_left
 from app.meter_places import LOCAL_GATEWAY, point_id_of
 from app.storage.database import writing
@@ -55,6 +56,7 @@ def found(engine: Engine, settings: Settings, network: GridNetwork, *, now_s: in
         done = _founded(connection, community, network) if is_new else _renamed(connection, community, network)
         first_s = _first_s(start, community, settings.settlement)
         done += adopt_tariff(connection, tariff, first_s=first_s, next_s=start.changed_s)
+        done += adopt_choice(connection, settings.market, next_s=first_s if is_new else start.changed_s)
         done += ensure_operator(connection, now_s=now_s)
         done += _gateways(connection, settings.members, now_s=now_s)
         for member in settings.members:

@@ -211,11 +211,10 @@ def run_gate_closure(desk: MarketDesk, interval: DeliveryInterval) -> Clearing |
 
 
 def _rules(snapshot: Snapshot) -> MarketRules:
-    return MarketRules(
-        supplier_price_micro_per_kwh=snapshot.supplier_price_micro_per_kwh,
-        feed_in_price_micro_per_kwh=snapshot.feed_in_price_micro_per_kwh,
+    return snapshot.market.rules(
+        supplier_price=snapshot.supplier_price_micro_per_kwh,
+        feed_in_price=snapshot.feed_in_price_micro_per_kwh,
         tie_seed=snapshot.community.tie_seed,
-        thin_book_price=True,
     )
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "Gateway",
     "IngestAlarm",
     "IntervalEnergyRow",
+    "MarketChoiceRow",
     "MarketOrder",
     "MarketRound",
     "MemberSalt",
@@ -235,6 +236,14 @@ class BatteryLookRow(SQLModel, table=True):
     metering_point_id: str = Field(primary_key=True)
     at_s: int = Field(primary_key=True, sa_type=BigInteger)
     stored_wh: int
+
+
+class MarketChoiceRow(SQLModel, table=True):
+    """How the community trades (app.market_choice) and from when that holds."""
+
+    __tablename__ = "market_choice"
+    valid_from_s: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    choice_json: str = Field(sa_type=Text)
 
 
 class TariffVersion(SQLModel, table=True):

@@ -13,6 +13,7 @@ from meters.signing import SigningDomain
 
 COMMUNITY = core_table(tables.Community)
 TARIFFS = core_table(tables.TariffVersion)
+MARKET_CHOICES = core_table(tables.MarketChoiceRow)
 ENVELOPES = core_table(tables.Envelope)
 
 
@@ -127,6 +128,18 @@ def tariff_versions(connection: Connection) -> tuple[tuple[int, str], ...]:
     """All versions as (valid_from_s, JSON), oldest first."""
     rows = connection.execute(select(TARIFFS.c.valid_from_s, TARIFFS.c.tariff_json).order_by(TARIFFS.c.valid_from_s))
     return tuple((row.valid_from_s, row.tariff_json) for row in rows)
+
+
+def add_market_choice(connection: Connection, *, valid_from_s: int, choice_json: str) -> None:
+    """From `valid_from_s` on the community trades like this; a later word for the same instant replaces the earlier."""
+    values = {"valid_from_s": valid_from_s, "choice_json": choice_json}
+    upsert(connection, MARKET_CHOICES, [values], replacing=("choice_json",))
+
+
+def market_choice_json_at(connection: Connection, instant_s: int) -> str | None:
+    """What holds at `instant_s` as it was stored, None before the first choice."""
+    query = select(MARKET_CHOICES.c.choice_json).where(MARKET_CHOICES.c.valid_from_s <= instant_s)
+    return connection.execute(query.order_by(MARKET_CHOICES.c.valid_from_s.desc()).limit(1)).scalar()
 
 
 def save_envelopes(connection: Connection, envelopes: Iterable[Envelope]) -> None:
