@@ -32,6 +32,11 @@ market_time_unit_minutes = 15  # 5, 15, 30 or 60; fixed once the community is fo
 #   "transformer:400"              a transformer's rating in kVA and nothing else: LESS SAFE, cables are not checked
 network = "transformer:400"
 
+# [market]                     # how neighbours trade; see docs/mechanisms.md
+# mechanism = "k_double_auction"
+# community_price_micro_per_kwh = 150000  # of fixed_price, static_key and dynamic_key
+# keys_ppm = {anna = 600000}   # of static_key: shares of generation in parts per million
+
 [web]
 listen = "127.0.0.1:8080"
 # public_url = "https://energy.example.org"  # what people open, through a reverse proxy with TLS
