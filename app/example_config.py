@@ -35,7 +35,7 @@ network = "transformer:400"
 # [market]                     # how neighbours trade; see docs/mechanisms.md
 # mechanism = "k_double_auction"
 # community_price_micro_per_kwh = 150000  # of fixed_price, static_key and dynamic_key
-# keys_ppm = {anna = 600000}   # of static_key: shares of generation in parts per million
+# keys_ppm = {{anna = 600000}}   # of static_key: shares of generation in parts per million
 
 [web]
 listen = "127.0.0.1:8080"

@@ -47,7 +47,6 @@ from contracts.ledger import LedgerBatch
 from contracts.settlement import IntervalSettlement, settle_interval
 from contracts.shares import share_out
 from contracts.transfers import CONGESTION, Transfer, net_positions
-from matching.mechanisms import DEFAULT_MECHANISM
 from matching.orders import Firmness, Order, Trade
 from meters.clock import Clock
 from meters.interval import DeliveryInterval, IntervalEnergy
@@ -186,8 +185,6 @@ def _settle_round(connection: Connection, snapshot: Snapshot, cleared: MarketRou
     orders, trades = book_of(connection, interval.start_s), trades_of(connection, interval.start_s)
     outcomes = outcomes_of(orders, trades)
     energies = energies_at(connection, interval)
-    # As the round was cleared, whatever the community has chosen since.
-    mechanism = str(cleared.clearing_document().get("mechanism", DEFAULT_MECHANISM))
     result = settle_interval(
         ClearedInterval(
             interval=interval,
@@ -195,7 +192,7 @@ def _settle_round(connection: Connection, snapshot: Snapshot, cleared: MarketRou
             trades=trades,
             clearing_price_micro_per_kwh=cleared.clearing_price_micro_per_kwh,
             reference_curtailed_wh=reference_curtailment(outcomes, seed=snapshot.community.tie_seed),
-            mechanism=mechanism,
+            mechanism=cleared.mechanism,
         ),
         [energy for point, energy in energies.items() if point in then.homes],
         point_terms(then),
@@ -211,7 +208,7 @@ def _settle_round(connection: Connection, snapshot: Snapshot, cleared: MarketRou
         clearing_price_micro_per_kwh=cleared.clearing_price_micro_per_kwh,
         clearing_digest=cleared.clearing_hash or "",
         tariff_digest=then.tariff.digest(),
-        mechanism=mechanism,
+        mechanism=cleared.mechanism,
     )
     left_out = tuple(energy for point, energy in energies.items() if point not in then.homes)
     return _SettledRound(result=result, outcomes=outcomes, evidence=evidence, left_out=left_out)

@@ -12,6 +12,7 @@ from app.storage import tables
 from app.storage.store.bulk import insert_all, insert_new
 from app.storage.store.orders import ORDERS, ROUNDS, book_of
 from app.storage.tables import core_table
+from matching.mechanisms import DEFAULT_MECHANISM
 from matching.orders import Order, Trade
 
 TRADES = core_table(tables.TradeRow)
@@ -43,6 +44,11 @@ class MarketRound:
     def clearing_document(self) -> dict[str, Any]:
         """The stored clearing result; empty before the round is cleared."""
         return {} if self.clearing_json is None else dict(json.loads(self.clearing_json))
+
+    @property
+    def mechanism(self) -> str:
+        """How the round was cleared, whatever the community has chosen since."""
+        return str(self.clearing_document().get("mechanism", DEFAULT_MECHANISM))
 
     def network_state(self) -> dict[str, Any]:
         """Voltages and loadings of the published result; empty without a network."""
