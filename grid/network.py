@@ -93,6 +93,11 @@ class GridNetwork:
         """What a reader of results must know about this network, if anything."""
         return self._net.source.safety_note if isinstance(self._net, StoredNetwork) else None
 
+    @property
+    def stored(self) -> StoredNetwork | None:
+        """Where this network is kept on disk, if it came from there."""
+        return self._net if isinstance(self._net, StoredNetwork) else None
+
     def bus_index(self, text: str) -> int:
         """The bus a person means: all digits is an index, anything else a unique name. Raises NetworkError."""
         return self._directory.find(text)

@@ -24,8 +24,9 @@ from grid.sources import Source, SourceKind, build, parse_source
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 ARRAYS_FILE, NETWORK_FILE, DRAWING_FILE = "arrays.npz", "network.json", "drawing.json"
+DIGEST_FILE = "digest.txt"
 BUILD_SECONDS_MAX = 300
 
 
@@ -43,6 +44,10 @@ class StoredNetwork:
         """As `grid.feeder.drawing`."""
         picture: dict[str, Any] = json.loads((self.folder / DRAWING_FILE).read_text(encoding="utf-8"))
         return picture
+
+    def digest(self) -> str:
+        """As `grid.content.network_digest`."""
+        return (self.folder / DIGEST_FILE).read_text(encoding="ascii")
 
     def load(self) -> "pandapowerNet":
         """The pandapower network itself; imports pandapower."""
@@ -68,6 +73,7 @@ def store(source: Source, folder: Path) -> None:
     """Build the network and write its entry. Raises NetworkError."""
     import pandapower
 
+    from grid.content import network_digest
     from grid.extraction import extract
 
     net = build(source)
@@ -77,6 +83,8 @@ def store(source: Source, folder: Path) -> None:
         aside = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
         save_arrays(arrays, aside / ARRAYS_FILE)
         pandapower.to_json(net, str(aside / NETWORK_FILE))
+        written = pandapower.from_json(str(aside / NETWORK_FILE), convert=False)
+        (aside / DIGEST_FILE).write_text(network_digest(written), encoding="ascii")
         (aside / DRAWING_FILE).write_text(json.dumps(drawing(net)), encoding="utf-8")
     except OSError as failure:
         remedy = "set COMMONWATT_CACHE to a folder that can be written"
@@ -98,6 +106,7 @@ def _is_whole(stored: StoredNetwork) -> bool:
     try:
         stored.arrays()
         stored.drawing()
+        stored.digest()
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return False
     return (stored.folder / NETWORK_FILE).is_file()

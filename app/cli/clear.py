@@ -4,7 +4,9 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 
 import click
@@ -14,6 +16,14 @@ from rich.status import Status
 from app.cli import refusing
 from app.cli._key_file import read_keys
 from app.cli._order_files import no_network, read_orders
+from app.cli._proof_files import (
+    Ingredients,
+    earlier_copies,
+    ingredients,
+    readable_twice,
+    remove_leftovers,
+    require_no_loss,
+)
 from app.cli._result_files import replaced, write_document, write_trades
 from app.errors import InputError
 from grid.feeder import NetworkError
@@ -39,6 +49,12 @@ orders.csv has one line per order:
 Energies are whole Wh in the interval, prices millionths of a currency unit per kWh in steps of 100. firm orders flow
 whether matched or not, curtailable ones unless the network needs them reduced, flexible ones only if accepted.
 
+  commonwatt clear --check result
+
+\b
+checks a result from its directory alone, with code that did not make it (docs/proof-of-a-clearing.md), and ends with
+0 when all holds, 1 when something does not, 2 for unusable files.
+
 Ends with 0 when cleared, 2 for bad input (nothing is written), 3 when the network's limits cannot be kept (red; the
 result is written).
 """
@@ -47,9 +63,38 @@ result is written).
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+def _or_check(clear_book: Callable[..., None]) -> Callable[..., None]:
+    """The command that clears, or with --check only looks at what another run has left."""
+
+    @wraps(clear_book)
+    def run(
+        *, orders: Path | None, out: Path | None, baseline: Path | None, checked: Path | None, **options: object
+    ) -> None:
+        if checked is None:
+            if orders is None or out is None:
+                raise click.UsageError(f"Missing {'argument ' + repr('ORDERS') if orders is None else 'option --out'}.")
+            with ExitStack() as kept:
+                given = [path and kept.enter_context(readable_twice(path)) for path in (orders, baseline)]
+                clear_book(orders=given[0], out=out, baseline=given[1], **options)
+            return
+        if orders is not None or out is not None:
+            raise InputError("--check looks at a result that is there: give neither ORDERS nor --out")
+        from app.cli._recheck import check
+
+        sys.exit(check(checked, as_json=bool(options["as_json"])))
+
+    return run
+
+
 @click.command("clear", epilog=EXAMPLE)
-@click.argument("orders", type=FILE)
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Directory of the result.")
+@click.argument("orders", type=FILE, required=False)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Directory of the result.")
+@click.option(
+    "--check",
+    "checked",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Only check the result in this directory: no ORDERS, no --out.",
+)
 @click.option(
     "--network", default="none", show_default=True, help="none, simbench:CODE, FILE.json or a directory of CSVs."
 )
@@ -76,7 +121,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--supplier-price", type=int, help="The supplier sells without bound at this price, micro-units per kWh.")
 @click.option("--feed-in-price", type=int, help="The supplier buys without bound at this price, micro-units per kWh.")
 @click.option("--seed", default="commonwatt", show_default=True, help="Keys the hash that breaks ties.")
-@click.option("--json", "as_json", is_flag=True, help="Print clearing.json on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print clearing.json (or the checks) as JSON.")
+@_or_check
 def command(  # noqa: PLR0913 (one parameter per option of the command line)
     *,
     orders: Path,
@@ -113,9 +159,11 @@ def command(  # noqa: PLR0913 (one parameter per option of the command line)
     with refusing(NetworkError, InjectionError, LossesNotCovered, RuleError):
         with _busy(f"Reading {network}"):
             grid = None if network == "none" else _opened(network, v_min, v_max, max_loading)
+        used = ingredients(orders, baseline, grid)
+        require_no_loss(out, used)
         with _busy(f"Reading {orders}") as status:
             clearing, seconds = _cleared(orders, baseline, keys, grid, rules=rules, minutes=minutes, say=status.update)
-    document = _write(out, clearing, seconds, start)
+    document = _write(out, clearing, used, seconds, start)
     click.echo(json.dumps(document) if as_json else _summary(clearing, out))
     if clearing.status is TrafficLight.RED:
         click.echo("red: the network's limits cannot be kept; see binding in clearing.json", err=True)
@@ -167,16 +215,23 @@ def _cleared(
     return clearing, {"read": read - start, "book": built - read}
 
 
-def _write(out: Path, clearing: Clearing, seconds: Mapping[str, float], start: float) -> dict[str, object]:
-    """Write both files; `seconds.write` is that of the trades, since the document cannot time its own writing."""
-    document = clearing.document()
+def _write(
+    out: Path, clearing: Clearing, used: Ingredients, seconds: Mapping[str, float], start: float
+) -> dict[str, object]:
+    """Write the result beside what it was made of.
+
+    `seconds.write` is that of all but the document, since that cannot time its own writing.
+    """
+    document, earlier = {**clearing.document(), "inputs": used.document}, earlier_copies(out)
     with replaced(out) as open_file:
         before = time.perf_counter()
         write_trades(open_file("trades.csv"), clearing)
+        used.copy_into(open_file)
         now = time.perf_counter()
         measured = {**seconds, **clearing.seconds, "write": now - before, "total": now - start}
         document["seconds"] = {key: round(value, 6) for key, value in measured.items()}
         write_document(open_file("clearing.json"), document)
+    remove_leftovers(out, earlier, used)
     return document
 
 

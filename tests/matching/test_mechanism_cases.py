@@ -27,6 +27,8 @@ def test_the_command_gives_what_was_worked_out_by_hand(case: Path, tmp_path: Pat
     document = json.loads((tmp_path / "clearing.json").read_text())
     assert {key: document[key] for key in expected} == expected
     assert document["certificate"]["dual_welfare_nano"] >= document["welfare_nano"]
+    checked = CliRunner().invoke(main, ["clear", "--check", str(tmp_path)])
+    assert checked.exit_code == 0, checked.output
 
 
 @pytest.mark.parametrize("case", FOLDERS, ids=lambda case: case.name)

@@ -1,0 +1,45 @@
+"""A clearing as its files would say it, without files."""
+
+import json
+
+import numpy as np
+
+from matching.clearing import Clearing
+from matching.recheck.checks import Verdict, recheck
+from matching.recheck.claims import claims_of
+from matching.recheck.published import Published, Trades, published
+
+SOMEWHERE = {
+    "source": "a test",
+    "file": None,
+    "digest": "",
+    "v_min_pu": 0.9,
+    "v_max_pu": 1.1,
+    "max_loading_percent": 100.0,
+}
+
+
+def as_published(clearing: Clearing, *, network: dict[str, object] | None = None) -> Published:
+    """The result as somebody who has only its files knows it: through JSON and back."""
+    inputs = {"network": network, "baseline_sha256": None}
+    document = json.loads(json.dumps({**clearing.document(), "inputs": inputs}))
+    traded = clearing.accepted_wh > 0
+    trades = Trades(
+        order_ids=clearing.book.order_ids,
+        accepted_wh=clearing.accepted_wh,
+        curtailed_wh=clearing.curtailed_wh,
+        price_micro_per_kwh=np.where(traded, clearing.price_micro_per_kwh, 0),
+        has_price=traded,
+        amount_nano=clearing.amount_nano,
+    )
+    return published(clearing.book, trades, claims_of(document))
+
+
+def failures(verdicts: tuple[Verdict, ...]) -> dict[str, tuple[str, ...]]:
+    """What does not hold, by the name of the check."""
+    return {verdict.name: verdict.wrong for verdict in verdicts if verdict.wrong}
+
+
+def wrong_with(clearing: Clearing, *, network: dict[str, object] | None = None) -> dict[str, tuple[str, ...]]:
+    """What the checks find wrong with a clearing."""
+    return failures(recheck(as_published(clearing, network=network)))
