@@ -59,6 +59,17 @@ def listing(result: Published) -> Iterator[str]:
         yield f"and {len(result.listed_wrongly) - NAMED_MAX} more lines"
 
 
+def no_network(result: Published) -> Iterator[str]:
+    """Without a network nothing is limited: green, nothing curtailed, nothing binding, no power flow."""
+    claims = result.claims
+    if claims.network is not None:
+        return
+    if claims.status != "green":
+        yield f"status is {claims.status} where there is no network"
+    if result.curtailed_wh.any() or claims.binding or claims.ac is not None or claims.baseline_sha256 is not None:
+        yield "there is something of a network, but no network"
+
+
 def quantities(result: Published) -> Iterator[str]:
     """0 <= accepted, 0 <= curtailed, together at most the quantity; only curtailable orders are curtailed."""
     accepted, curtailed, quantity = result.accepted_wh, result.curtailed_wh, result.book.quantity_wh

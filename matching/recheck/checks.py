@@ -28,6 +28,7 @@ def verdict(name: str, check: Callable[..., Iterable[str]], *given: object) -> V
 CHECKS: tuple[tuple[str, Callable[[Published], Iterable[str]]], ...] = (
     ("book", accounts.same_book),
     ("listing", accounts.listing),
+    ("no network", accounts.no_network),
     ("quantities", accounts.quantities),
     ("energy", accounts.energy),
     ("money", accounts.money),

@@ -266,13 +266,19 @@ def rows(on: OnNetwork) -> Iterator[str]:
 
 
 def sensitivities(on: OnNetwork) -> Iterator[str]:
-    """Each row's effect at each bus with movable orders is what a little more energy there does to the power flow."""
+    """Each row's effect at each bus is what a little more energy there does to the power flow.
+
+    In large networks only at buses where orders can be moved, and of those evenly at most NUDGED_BUSES_MAX.
+    """
     priced = [row for row in on.result.claims.certificate.rows if row.shadow_price > 0.0]
     if not priced or on.state is None:
         return
     movable = sorted(set(on.result.book.bus[on.result.flexible | on.result.curtailable].tolist()))
+    buses = sorted({*movable, *(bus for row in priced for bus in row.effect_per_wh)})
+    if len(buses) > NUDGED_BUSES_MAX:
+        buses = movable[:: -(-len(movable) // NUDGED_BUSES_MAX)]
     injection_w = on.base_w + on.moved_wh * on.w_per_wh
-    for bus in movable[:: -(-len(movable) // NUDGED_BUSES_MAX)]:
+    for bus in buses:
         slopes = _slopes(on, priced, bus, injection_w)
         for row, slope in zip(priced, slopes, strict=True):
             largest = max(map(abs, row.effect_per_wh.values()), default=0.0)
@@ -285,6 +291,8 @@ def sensitivities(on: OnNetwork) -> Iterator[str]:
 def _slopes(on: OnNetwork, priced: list[Row], bus: int, injection_w: FloatArray) -> list[float]:
     """Change of each row per Wh more at a bus."""
     nudged = injection_w.copy()
+    if bus not in on.network.buses:
+        return [np.nan] * len(priced)
     nudged[on.network.buses.index(bus)] += NUDGE_W
     state = on.network.state(nudged, on.base_var, near=True)
     slopes = []

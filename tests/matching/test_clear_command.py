@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from feeder_cases import two_homes
 
 from app.cli import main
 
@@ -21,29 +22,7 @@ TWO = HEADER + SELL.format(bus="", firmness="curtailable") + BUY.format(bus="")
 @pytest.fixture
 def feeder(tmp_path: Path) -> Path:
     """Two homes, "oak" and "elm", on one 1.5 km cable behind a 100 kVA transformer, as a pandapower file."""
-    import pandapower
-
-    net = pandapower.create_empty_network()
-    above = pandapower.create_bus(net, vn_kv=20.0, name="above")
-    busbar, oak, elm = (pandapower.create_bus(net, vn_kv=0.4, name=name) for name in ("busbar", "oak", "elm"))
-    pandapower.create_ext_grid(net, above, vm_pu=1.0)
-    pandapower.create_transformer_from_parameters(
-        net,
-        above,
-        busbar,
-        sn_mva=0.1,
-        vn_hv_kv=20.0,
-        vn_lv_kv=0.4,
-        vkr_percent=1.5,
-        vk_percent=4.0,
-        pfe_kw=0.2,
-        i0_percent=0.3,
-    )
-    pandapower.create_line(net, busbar, oak, length_km=0.5, std_type="NAYY 4x50 SE", name="cable")
-    pandapower.create_line(net, oak, elm, length_km=1.0, std_type="NAYY 4x50 SE", name="long cable")
-    path = tmp_path / "feeder.json"
-    pandapower.to_json(net, str(path))
-    return path
+    return two_homes(tmp_path / "feeder.json")
 
 
 def run(tmp_path: Path, orders: str | bytes, *options: str) -> Result:
@@ -264,7 +243,7 @@ def test_voltage_limits_in_the_wrong_order_are_refused(tmp_path: Path, feeder: P
 def test_bad_input_leaves_an_earlier_result_as_it_was(tmp_path: Path) -> None:
     assert run(tmp_path, TWO).exit_code == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    assert set(before) == {"trades.csv", "clearing.json"}
+    assert set(before) == {"trades.csv", "clearing.json", "orders.csv"}
     assert run(tmp_path, TWO + "c,ben").exit_code == 2
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
