@@ -24,7 +24,7 @@ from matching.recheck.published import Published, Trades, published
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
 
-    from matching.recheck.network import RecordedNetwork
+    from matching.recheck.power_flow import RecordedNetwork
 
 TRADES = "trades.csv"
 PLAIN_MODULES = frozenset({"pandapower.auxiliary", "pandas.core.frame", "pandas.core.series"})
@@ -56,7 +56,8 @@ def _verdicts(folder: Path) -> tuple[Verdict, ...]:
     if claims.network is None:
         return recheck(_published(folder, claims, None))
 
-    from matching.recheck.network import RecordedNetwork, on_network, recheck_on_network
+    from matching.recheck.network import on_network, recheck_on_network
+    from matching.recheck.power_flow import RecordedNetwork
 
     network = RecordedNetwork(_network(folder, claims.network))
     result = _published(folder, claims, network)
