@@ -80,7 +80,7 @@ def _bound(result: Published) -> tuple[float, float]:
     """D, and how far another machine's sum may lie from it: zero where all is whole numbers."""
     claims, certificate = result.claims, result.claims.certificate
     quantity, price = result.tradable_wh, certificate.price
-    spent = claims.rules.curtailment_price * total(result.curtailed_wh) if result.is_refused else 0
+    spent = claims.rules.curtailment_price * total(result.curtailed_wh) if result.is_limited_optimum else 0
     if not certificate.rows and price == int(price):
         worth = np.maximum(result.side * (int(price) - result.book.limit_micro_per_kwh), 0)
         return total_of_products(worth, quantity) - int(price) * claims.loss_wh - spent, 0.0

@@ -55,9 +55,14 @@ class Published:
         return not self.accepted_wh[self.flexible].any()
 
     @property
+    def is_limited_optimum(self) -> bool:
+        """Whether this is the best of what a red interval left, without flexible and curtailed energy."""
+        return self.claims.mechanism.most_welfare and self.claims.status == "red"
+
+    @property
     def tradable_wh(self) -> IntArray:
-        """[n_order] what could have been accepted; where the network refused: nothing flexible, nothing curtailed."""
-        if not self.is_refused:
+        """[n_order] what could have been accepted: of an optimum as far as the network let it, else everything."""
+        if not self.is_limited_optimum:
             return self.book.quantity_wh
         left: IntArray = np.where(self.flexible, 0, self.book.quantity_wh) - self.curtailed_wh
         return left
