@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grid.arrays import ComplexArray, IntArray, NetworkArrays, sum_by
 from grid.feeder import BusDirectory, drawing
+from grid.feeders import feeder_names
 from grid.limits import FloatArray, LimitRow, OperatingPoint, Violation
 from grid.measurement import Limits, operating_point, quantity_of
 from grid.power_flow import PowerFlow
@@ -106,6 +108,11 @@ class GridNetwork:
         """Bus of each metering point the network itself knows: column `members` of cables.csv or of the bus table."""
         connected = zip(self.buses, self.arrays.bus_members, strict=True)
         return {member: bus for bus, members in connected for member in members.split()}
+
+    def feeders(self, buses: IntArray) -> NDArray[np.bytes_]:
+        """The feeder of each bus as UTF-8; see `grid.feeders`."""
+        names = np.array([name.encode() for name in feeder_names(self.arrays)], dtype=np.bytes_)
+        return names[np.searchsorted(self.arrays.bus_ids, buses)]
 
     def drawing(self) -> dict[str, Any]:
         """As `grid.feeder.drawing`."""

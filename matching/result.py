@@ -94,7 +94,11 @@ class Clearing:
 
     def document(self) -> dict[str, object]:
         """Everything but the trades, ready for JSON; deterministic but for the key `seconds`."""
-        preferences = {} if self.attributes is None else {"preferences": self.attributes.document()}
+        preferences: dict[str, object] = {}
+        if self.attributes is not None:
+            fees = self.rules.grid_fees
+            table = None if fees is None else [list(pair) for pair in fees.by_zones]
+            preferences["preferences"] = {**self.attributes.document(), "grid_fees": table}
         return {**self._outcome_document(), **preferences, **self._proof_document(), "seconds": dict(self.seconds)}
 
     def digest(self) -> str:

@@ -9,6 +9,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from app.cli._attribute_columns import (
+    ATTRIBUTE_COLUMNS,
+    FeederOfBus,
+    attribute_arrays,
+    book_attributes,
+    require_attributes,
+)
 from app.cli._csv_tables import (
     Arrays,
     Cells,
@@ -51,9 +58,23 @@ class OrderTable:
     arrays: Arrays
     lines: LineNumbers
 
-    def book(self) -> OrderBook:
-        """The order book, which takes the arrays over. Raises BookError."""
-        return OrderBook.from_arrays(**self.arrays)
+    def book(self, *, feeder_of_bus: FeederOfBus | None = None) -> OrderBook:
+        """The order book, which takes the arrays over. Raises BookError.
+
+        `feeder_of_bus` tells feeders where the file does not and a premium asks for them.
+        """
+        said = {name: self.arrays[name] for name in ATTRIBUTE_COLUMNS if name in self.arrays}
+        plain = {name: column for name, column in self.arrays.items() if name not in said}
+        if not said:
+            return OrderBook.from_arrays(**plain)
+        attributes = book_attributes(
+            said,
+            order_ids=plain["order_ids"],
+            participants=plain["participants"],
+            bus=plain["bus"],
+            feeder_of_bus=feeder_of_bus,
+        )
+        return OrderBook.from_arrays(**plain, attributes=attributes)
 
     def located(self, error: BookError) -> InputError:
         """A book's error as an error of the line it came from."""
@@ -74,6 +95,7 @@ def read_orders(path: Path, bus_index: BusIndex, *, told: Callable[[int], object
     """
     columns = Columns(
         needed=ORDER_COLUMNS,
+        optional=ATTRIBUTE_COLUMNS,
         convert=partial(_arrays, bus_index=bus_index),
         require=partial(_require_order, bus_index=bus_index),
     )
@@ -91,6 +113,7 @@ def _arrays(texts: Texts, *, bus_index: BusIndex) -> Arrays:
         "quantity_wh": whole_numbers(texts["quantity_wh"]),
         "limit_micro_per_kwh": whole_numbers(texts["limit_micro_per_kwh"]),
         "bus": _buses(texts["bus"], bus_index),
+        **attribute_arrays(texts),
     }
 
 
@@ -112,6 +135,7 @@ def _require_order(cells: Cells, *, bus_index: BusIndex) -> None:
     require_whole_number(cells, "limit_micro_per_kwh", "whole micro-units per kWh")
     if bus_index is not no_network:
         _bus(cells["bus"], bus_index)
+    require_attributes(cells)
 
 
 def _bus(name: str, bus_index: BusIndex) -> int:

@@ -16,6 +16,7 @@ from grid.sources import SourceKind
 from grid.store import NETWORK_FILE
 
 ORDERS, NETWORK, BASELINE, DOCUMENT = "orders.csv", "network.json", "baseline.csv", "clearing.json"
+SOURCES = "sources.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +94,12 @@ def remove_leftovers(out: Path, earlier: frozenset[str], new: Ingredients) -> No
 
 
 def earlier_copies(out: Path) -> frozenset[str]:
-    """The copies that the result in a folder is made of; none where there is no result."""
+    """The copies that the result in a folder is made of, and its parts; none where there is no result."""
     try:
-        inputs = json.loads((out / DOCUMENT).read_bytes())["inputs"]
+        document = json.loads((out / DOCUMENT).read_bytes())
+        inputs, parts = document["inputs"], {SOURCES} if "preferences" in document else set[str]()
         network = inputs["network"]
         names = {ORDERS, NETWORK if network and network["file"] else ORDERS}
-        return frozenset(names | ({BASELINE} if inputs["baseline_sha256"] else set()))
+        return frozenset(names | parts | ({BASELINE} if inputs["baseline_sha256"] else set()))
     except (OSError, ValueError, KeyError, TypeError):
         return frozenset()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from errno import EISDIR
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -36,8 +37,20 @@ from app.errors import InputError
 from contracts.untrusted_json import read_json
 from matching.book import NAME_BYTES_MAX, BoolArray, IntArray
 from matching.clearing import Clearing
+from matching.preferences.outcome import AttributeOutcome
 
 TRADE_COLUMNS = ("order_id", "accepted_wh", "curtailed_wh", "price_micro_per_kwh", "amount_nano")
+SOURCE_COLUMNS = (
+    "order_id",
+    "side",
+    "counter_class",
+    "wh",
+    "price_micro_per_kwh",
+    "fee_micro_per_kwh",
+    "premium_micro_per_kwh",
+    "amount_nano",
+    "fee_nano",
+)
 TRADE_UNITS = {
     "accepted_wh": "whole Wh",
     "curtailed_wh": "whole Wh",
@@ -167,6 +180,20 @@ def write_trades(stream: IO[bytes], clearing: Clearing) -> None:
             arrow_integers(amounts),
         ]
         stream.write(_lines(pa.record_batch(columns, names=TRADE_COLUMNS)))
+
+
+def write_sources(stream: IO[bytes], clearing: Clearing, attributes: AttributeOutcome) -> None:
+    """Every part of every order, in the order of the book: from which source, to which buyers, at which price."""
+    order_ids = [order_id.decode() for order_id in clearing.book.order_ids.tolist()]
+    rows, written = attributes.rows(order_ids), io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(SOURCE_COLUMNS)
+    while block := list(islice(rows, BLOCK_ROWS)):
+        writer.writerows(block)
+        stream.write(written.getvalue().encode())
+        written.seek(0)
+        written.truncate()
+    stream.write(written.getvalue().encode())
 
 
 def _lines(rows: pa.RecordBatch) -> bytes:

@@ -14,9 +14,11 @@ from rich.console import Console
 from rich.status import Status
 
 from app.cli import refusing
+from app.cli._fee_file import read_fees
 from app.cli._key_file import read_keys
 from app.cli._order_files import no_network, read_orders
 from app.cli._proof_files import (
+    SOURCES,
     Ingredients,
     earlier_copies,
     ingredients,
@@ -24,7 +26,7 @@ from app.cli._proof_files import (
     remove_leftovers,
     require_no_loss,
 )
-from app.cli._result_files import replaced, write_document, write_trades
+from app.cli._result_files import replaced, write_document, write_sources, write_trades
 from app.errors import InputError
 from grid.feeder import NetworkError
 from grid.injections import InjectionError, read_injections
@@ -46,6 +48,8 @@ orders.csv has one line per order:
   order_id,participant,metering_point,bus,side,quantity_wh,limit_micro_per_kwh,firmness
   a-1,anna,mp-1,12,sell,800,120000,curtailable
   b-1,ben,mp-2,LV3.101 Bus 4,buy,500,260000,firm
+Optional columns: source (of sell orders: solar, storage, other), feeder, zone, and premiums (of buy orders, micro-units
+per kWh: solar:20000;same_feeder:5000;member:anna:10000). With premiums or --grid-fees there is a sources.csv too.
 Energies are whole Wh in the interval, prices millionths of a currency unit per kWh in steps of 100. firm orders flow
 whether matched or not, curtailable ones unless the network needs them reduced, flexible ones only if accepted.
 
@@ -117,6 +121,12 @@ def _or_check(clear_book: Callable[..., None]) -> Callable[..., None]:
     "--community-price", type=int, help="Of fixed_price and the keys; the middle of the other two without it."
 )
 @click.option("--keys", type=FILE, help="Of static_key: participant,share in parts per million. Equal without it.")
+@click.option(
+    "--grid-fees",
+    "fees",
+    type=FILE,
+    help="from_zone,to_zone,fee_micro_per_kwh: what a kWh costs on its way, paid by the buyer; see column zone.",
+)
 @click.option("--losses", default="grid", show_default=True, help="Who buys network losses: grid (operator) or market.")
 @click.option("--supplier-price", type=int, help="The supplier sells without bound at this price, micro-units per kWh.")
 @click.option("--feed-in-price", type=int, help="The supplier buys without bound at this price, micro-units per kWh.")
@@ -136,6 +146,7 @@ def command(  # noqa: PLR0913 (one parameter per option of the command line)
     mechanism: str,
     community_price: int | None,
     keys: Path | None,
+    fees: Path | None,
     losses: str,
     supplier_price: int | None,
     feed_in_price: int | None,
@@ -153,6 +164,7 @@ def command(  # noqa: PLR0913 (one parameter per option of the command line)
             feed_in_price_micro_per_kwh=feed_in_price,
             supplier_bids=supplier_price is not None or feed_in_price is not None,
             community_price_micro_per_kwh=community_price,
+            grid_fees=None if fees is None else read_fees(fees),
         )
     if baseline is not None and network == "none":
         raise InputError("--baseline needs a network: give --network or leave the baseline out")
@@ -198,7 +210,7 @@ def _cleared(
     read = time.perf_counter()
     say(f"Clearing {table.lines.count:,} orders")
     try:
-        book = table.book()
+        book = table.book(feeder_of_bus=None if grid is None else grid.feeders)
         if keys is not None:
             rules = replace(rules, keys_ppm=read_keys(keys, book.coded_participants()[0]))
         built = time.perf_counter()
@@ -227,11 +239,13 @@ def _write(
         before = time.perf_counter()
         write_trades(open_file("trades.csv"), clearing)
         used.copy_into(open_file)
+        if clearing.attributes is not None:
+            write_sources(open_file(SOURCES), clearing, clearing.attributes)
         now = time.perf_counter()
         measured = {**seconds, **clearing.seconds, "write": now - before, "total": now - start}
         document["seconds"] = {key: round(value, 6) for key, value in measured.items()}
         write_document(open_file("clearing.json"), document)
-    remove_leftovers(out, earlier, used)
+    remove_leftovers(out, earlier if clearing.attributes is None else earlier - {SOURCES}, used)
     return document
 
 
