@@ -1,6 +1,6 @@
 """Which feeder a bus is on, beside pandapower's own search of the graph."""
 
-import networkx
+import networkx as nx
 import pandapower.topology
 
 from grid.network import GridNetwork, load_network
@@ -14,7 +14,7 @@ def test_feeders_are_what_hangs_together_without_the_transformer_s_busbar() -> N
         found.setdefault(name, set()).add(bus)
     busbars = {*net.trafo.lv_bus.tolist(), *net.ext_grid.bus.tolist()}
     graph = pandapower.topology.create_nxgraph(net, include_trafos=False, nogobuses=busbars)
-    expected = [set(part) - busbars for part in networkx.connected_components(graph)]
+    expected = [set(part) - busbars for part in nx.connected_components(graph)]
     assert found.pop(b"") == busbars
     assert sorted(map(sorted, found.values())) == sorted(sorted(part) for part in expected if part)
     assert len(found) == 9  # lines that leave the busbar
