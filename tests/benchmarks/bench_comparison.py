@@ -24,7 +24,7 @@ from run import ROOT, commit
 PEERS = Path(__file__).parent / "peers"
 ENVIRONMENTS = ROOT / "build" / "peers"
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
-LIMIT_S = 120
+LIMIT_S = 60
 TURNS, LONG_S = 3, 10.0
 OWN = ""
 
