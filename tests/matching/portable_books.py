@@ -65,6 +65,7 @@ class PortableBook:
 PORTABLE_BOOKS = {
     "empty": PortableBook(count=0, most_wh=1, prices=1, lowest_micro_per_kwh=0),
     "five prices": PortableBook(count=500, most_wh=9, prices=5, lowest_micro_per_kwh=-200),
+    "one Wh at one price": PortableBook(count=400, most_wh=1, prices=1, lowest_micro_per_kwh=100_000),
     "wide": PortableBook(count=2_000, most_wh=5_000, prices=1_000, lowest_micro_per_kwh=80_000),
     "supplied": PortableBook(
         count=500,
