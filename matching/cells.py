@@ -89,10 +89,10 @@ def aggregate(
     order_class = np.where(book.firmness_codes == FIRM, INERT, bus_class[bus_position])
     curtailable = (book.firmness_codes == CURTAILABLE) & (order_class != INERT)
     kind = (book.is_sell.astype(np.int64) * 2 + curtailable) * class_effect.shape[1] + order_class
-    prices, price_rank = np.unique(book.limit_micro_per_kwh, return_inverse=True)
+    prices, price_rank = _distinct(book.limit_micro_per_kwh)
     apart = np.zeros(1, dtype=np.int64) if match_class is None else match_class
     apart_count = int(apart.max(initial=0)) + 1
-    keys, of_order = np.unique((kind * apart_count + apart) * prices.size + price_rank, return_inverse=True)
+    keys, of_order = _distinct((kind * apart_count + apart) * prices.size + price_rank)
     kind_apart, price = keys // prices.size, prices[keys % prices.size]
     kind, cell_match_class = kind_apart // apart_count, kind_apart % apart_count
     side_and_kind, cell_class = kind // class_effect.shape[1], kind % class_effect.shape[1]
@@ -124,7 +124,17 @@ def _distinct_columns(matrix: FloatArray) -> tuple[FloatArray, IntArray]:
     return classes, number.reshape(-1)
 
 
+def _distinct(values: IntArray) -> tuple[IntArray, IntArray]:
+    """Distinct values, ascending, and the number of each one's; counted, not sorted, where they lie close together."""
+    lowest, highest = int(values.min(initial=0)), int(values.max(initial=0))
+    if highest - lowest >= values.size:
+        distinct, number = np.unique(values, return_inverse=True)
+        return distinct, number
+    occurs = np.zeros(highest - lowest + 1, dtype=np.bool_)
+    occurs[values - lowest] = True
+    return np.flatnonzero(occurs) + lowest, (np.cumsum(occurs) - 1)[values - lowest]
+
+
 def _sum_per(number: IntArray, values: IntArray, count: int) -> IntArray:
-    total = np.zeros(count, dtype=np.int64)
-    np.add.at(total, number, values)
-    return total
+    """Totals are exact in floats: those of a whole book are (see `auction.TOTAL_MAX_WH`)."""
+    return np.bincount(number, weights=values, minlength=count).astype(np.int64)

@@ -36,7 +36,7 @@ class Feeder:
 
     def injection_w(self, accepted_wh: IntArray, curtailed_wh: IntArray) -> FloatArray:
         """Baseline + firm + curtailable less curtailed + accepted flexible, per bus."""
-        moved_wh = np.where(self.flexible, accepted_wh, 0) - curtailed_wh
+        moved_wh = accepted_wh * self.flexible - curtailed_wh
         moved_w = np.bincount(self.bus_position, weights=moved_wh * self.signed_w_per_wh, minlength=self.base_w.size)
         injected: FloatArray = self.base_w + moved_w
         return injected
@@ -103,14 +103,13 @@ def feeder_of(
     signed = np.where(book.is_sell, w_per_wh, -w_per_wh)
     position = np.searchsorted(buses, book.bus).astype(np.int64)
     flexible = book.firmness_codes == FLEXIBLE
-    flowing = np.where(flexible, 0.0, book.quantity_wh * signed)
-    movable_wh = np.zeros(buses.size)
-    np.add.at(movable_wh, position, np.where(book.firmness_codes == FIRM, 0, book.quantity_wh))
+    flowing = book.quantity_wh * signed * ~flexible
+    movable = book.quantity_wh * (book.firmness_codes != FIRM)
     return Feeder(
         limits=limits,
         base_w=fixed_w + np.bincount(position, weights=flowing, minlength=buses.size),
         base_var=fixed_var,
-        movable_wh=movable_wh,
+        movable_wh=np.bincount(position, weights=movable, minlength=buses.size).astype(np.float64),
         bus_position=position,
         signed_w_per_wh=signed,
         flexible=flexible,
