@@ -202,8 +202,8 @@ def test_nobody_with_a_single_unit_gains_by_misreporting_under_mcafee(placed: li
 
 
 @pytest.mark.long
-def test_nobody_gains_under_mcafee_in_any_book_of_two_buyers_and_three_sellers() -> None:
-    for limits in product(LEVELS, repeat=5):
+def test_nobody_gains_under_mcafee_in_any_book_of_two_buyers_and_three_sellers_at_three_prices() -> None:
+    for limits in product(LEVELS[:3], repeat=5):
         sides = ("buy", "buy", "sell", "sell", "sell")
         placed = [order(f"o{n}", side, UNIT_WH, limits[n], "firm") for n, side in enumerate(sides)]
         assert best_misreport("mcafee", placed) == 0, limits
