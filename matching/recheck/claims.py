@@ -154,6 +154,10 @@ class Claims:
 def claims_of(document: object) -> Claims:
     """The claims of clearing.json. Raises Unreadable for what is missing, malformed or unknown to this version."""
     top = Fields(document, "clearing.json")
+    if isinstance(document, Mapping) and "preferences" in document:
+        raise Unreadable(
+            "clearing.json: a result with premiums or grid fees cannot be checked yet; clear its orders.csv again"
+        )
     mechanism = top.one_of("mechanism", tuple(MECHANISMS))
     for told in ("seconds", "solver", "power_flow", "checked_by"):  # how it was made: nothing rests on it
         top.take(told)
