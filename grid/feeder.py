@@ -32,6 +32,9 @@ def bus_index(net: "pandapowerNet", text: str) -> int:
     return BusDirectory(bus_names(net)).find(text)
 
 
+INDEX_DIGITS_MAX = 18
+
+
 class BusDirectory:
     """Finds buses by what people write; built once for many look-ups."""
 
@@ -45,9 +48,9 @@ class BusDirectory:
         """As `bus_index`."""
         wanted = text.strip()
         if wanted.isdecimal():
-            if int(wanted) not in self._names:
+            if len(wanted) > INDEX_DIGITS_MAX or int(wanted) not in self._names:
                 span = f"its buses run from {min(self._names)} to {max(self._names)}"
-                raise NetworkError(f"the network has no bus {wanted}: {span}")
+                raise NetworkError(f"the network has no bus {wanted[:INDEX_DIGITS_MAX]}: {span}")
             return int(wanted)
         found = self._by_name.get(wanted, [])
         if not found:

@@ -1,18 +1,21 @@
 """Injections per bus from a file: `bus,injection_w[,injection_var]`, positive into the grid."""
 
-import csv
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from grid.csv_rows import RowError, csv_rows
 from grid.feeder import NetworkError
 from grid.limits import FloatArray
 
 REQUIRED_COLUMNS = ("bus", "injection_w")
 REACTIVE_COLUMN = "injection_var"
+DECIMAL_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 class InjectionError(Exception):
@@ -35,38 +38,39 @@ def read_injections(path: Path, *, buses: tuple[int, ...], bus_index: Callable[[
     position = {bus: at for at, bus in enumerate(buses)}
     injection_w, injection_var = np.zeros(len(buses)), np.zeros(len(buses))
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as failure:
-        reason = failure.strerror if isinstance(failure, OSError) else "it is not UTF-8 text"
-        raise InjectionError(f"{path} cannot be read: {reason}") from failure
-    reader = csv.reader(lines)
-    header = [name.strip() for name in next(reader, [])]
-    if not set(REQUIRED_COLUMNS) <= set(header) <= {*REQUIRED_COLUMNS, REACTIVE_COLUMN} or len(header) > len(
-        set(header)
-    ):
-        raise InjectionError(f"{path} line 1: the header must be {','.join(REQUIRED_COLUMNS)}[,{REACTIVE_COLUMN}]")
-    for values in reader:
-        if not any(value.strip() for value in values):
-            continue
-        place = f"{path} line {reader.line_num}"
-        if len(values) != len(header):
-            raise InjectionError(f"{place}: {len(values)} values, the header has {len(header)}")
-        row = dict(zip(header, values, strict=True))
-        try:
-            at = position[bus_index(row["bus"])]
-        except NetworkError as failure:
-            raise InjectionError(f"{place}: {failure}") from failure
-        injection_w[at] += _power(place, "injection_w", row["injection_w"])
-        if row.get(REACTIVE_COLUMN, "").strip():
-            injection_var[at] += _power(place, REACTIVE_COLUMN, row[REACTIVE_COLUMN])
+        with path.open("rb") as stream:
+            for line, cells in _cells(stream):
+                try:
+                    at = position[bus_index(cells["bus"])]
+                    injection_w[at] += _power(cells, "injection_w")
+                    if cells.get(REACTIVE_COLUMN, "").strip():
+                        injection_var[at] += _power(cells, REACTIVE_COLUMN)
+                except (ValueError, NetworkError) as error:
+                    raise RowError(line, error) from error
+    except OSError as error:
+        raise InjectionError(f"{path} cannot be read: {error.strerror}; give a CSV file") from error
+    except RowError as error:
+        raise InjectionError(f"{path} {error}") from error
     return Injections(injection_w=injection_w, injection_var=injection_var)
 
 
-def _power(place: str, column: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InjectionError(f"{place}: {column} {text.strip()!r} is no number")
-    return value
+def _cells(stream: IO[bytes]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line and cells of every row, by column. Raises RowError."""
+    rows = csv_rows(stream)
+    header = [name.strip() for name in next(rows, (1, []))[1]]
+    known = {*REQUIRED_COLUMNS, REACTIVE_COLUMN}
+    if not set(REQUIRED_COLUMNS) <= set(header) <= known or len(header) > len(set(header)):
+        raise RowError(1, f"the header must be {','.join(REQUIRED_COLUMNS)}[,{REACTIVE_COLUMN}]")
+    for line, values in rows:
+        if not any(value.strip() for value in values):
+            continue
+        if len(values) != len(header):
+            raise RowError(line, f"{len(values)} values, the header has {len(header)}")
+        yield line, dict(zip(header, values, strict=True))
+
+
+def _power(cells: Mapping[str, str], column: str) -> float:
+    text = cells[column].strip()
+    if not DECIMAL_NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        raise ValueError(f"{column} {text[:40]!r} is no number; give W or var, + into the grid")
+    return float(text)

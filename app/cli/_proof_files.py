@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from app.errors import InputError
+from grid.csv_rows import LINE_BYTES_MAX
 from grid.network import GridNetwork
 from grid.sources import SourceKind
 from grid.store import NETWORK_FILE
@@ -35,14 +36,20 @@ class Ingredients:
 
 @contextmanager
 def readable_twice(path: Path) -> Iterator[Path]:
-    """The file itself; of a pipe a copy that lasts as long as the block, whose errors name the pipe."""
-    if path.is_file():
+    """The file itself; of a pipe a copy that lasts as long as the block, whose errors name the pipe.
+
+    A line without end is copied as far as shows that reading refuses it.
+    """
+    if not path.is_fifo():
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder) / path.name
         with path.open("rb") as source, kept.open("wb") as target:
-            shutil.copyfileobj(source, target)
+            while block := source.read(2 * LINE_BYTES_MAX):
+                target.write(block)
+                if b"\n" not in block:
+                    break
         try:
             yield kept
         except InputError as error:

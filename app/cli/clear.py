@@ -40,31 +40,55 @@ from matching.rules import MECHANISMS, RuleError
 EXIT_RED = 3
 EXAMPLE = """
 \b
-Example:
-  commonwatt clear orders.csv --out result --network simbench:1-LV-rural3--2-sw
+Examples:
+  commonwatt clear orders.csv --out result
+  commonwatt clear orders.csv --out result --network simbench:1-LV-rural3--2-sw --baseline base.csv
 
 \b
-orders.csv has one line per order:
+ORDERS is a CSV file in UTF-8 (or a pipe), one order a line; columns in any order, others are ignored:
   order_id,participant,metering_point,bus,side,quantity_wh,limit_micro_per_kwh,firmness
   a-1,anna,mp-1,12,sell,800,120000,curtailable
   b-1,ben,mp-2,LV3.101 Bus 4,buy,500,260000,firm
-Optional columns: source (of sell orders: solar, storage, other), feeder, zone, and premiums (of buy orders, micro-units
-per kWh: solar:20000;same_feeder:5000;member:anna:10000). With premiums or --grid-fees there is a sources.csv too.
-Energies are whole Wh in the interval, prices millionths of a currency unit per kWh in steps of 100. firm orders flow
-whether matched or not, curtailable ones unless the network needs them reduced, flexible ones only if accepted.
-
-  commonwatt clear --check result
 
 \b
-checks a result from its directory alone, with code that did not make it (docs/proof-of-a-clearing.md), and ends with
-0 when all holds, 1 when something does not, 2 for unusable files.
+  order_id             unique, at most 128 bytes
+  participant          who pays or is paid
+  metering_point       where the energy is metered; may be empty
+  bus                  index or unique name in the network's bus table; without a network it is not read
+  side                 buy or sell
+  quantity_wh          whole Wh in the interval, 0 or more
+  limit_micro_per_kwh  a buyer pays at most, a seller gets at least: millionths of a currency unit per kWh,
+                       in steps of 100 (120000 is 0.12 per kWh)
+  firmness             firm: flows whether matched or not; curtailable: flows unless the network needs it reduced;
+                       flexible: flows only if accepted
+These may be added:
+  source               of sell orders: solar, storage or other
+  feeder, zone         where the order is connected
+  premiums             of buy orders, micro-units per kWh: solar:20000;same_feeder:5000;member:anna:10000
 
-Ends with 0 when cleared, 2 for bad input (nothing is written), 3 when the network's limits cannot be kept (red; the
-result is written).
+\b
+trades.csv has a line for every order, in the order of the file:
+  accepted_wh          energy that is traded
+  curtailed_wh         energy a curtailable order must not deliver
+  price_micro_per_kwh  what it is traded at; empty where nothing is accepted
+  amount_nano          accepted_wh * price_micro_per_kwh: billionths of a currency unit; the side says who pays
+With premiums or --grid-fees there is a sources.csv too. clearing.json has the rest: status, clearing price, totals,
+binding limits, voltages and loadings, the certificate.
+
+\b
+Ends with
+  0  cleared: green, or amber where the network's limits were kept by accepting or curtailing
+  2  bad input: one line names it, and nothing is written
+  3  red: the network's limits cannot be kept; the result is written
+
+\b
+Check a result from its directory alone, with code that did not make it (docs/proof-of-a-clearing.md):
+  commonwatt clear --check result
+ends with 0 when all holds, 1 when something does not, 2 for unusable files.
 """
 
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = click.Path(path_type=Path)  # reading it says what is wrong with it, in one line
 
 
 def _or_check(clear_book: Callable[..., None]) -> Callable[..., None]:
@@ -92,7 +116,7 @@ def _or_check(clear_book: Callable[..., None]) -> Callable[..., None]:
 
 @click.command("clear", epilog=EXAMPLE)
 @click.argument("orders", type=FILE, required=False)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Directory of the result.")
+@click.option("--out", type=FILE, help="Directory of trades.csv and clearing.json.")
 @click.option(
     "--check",
     "checked",
@@ -104,8 +128,8 @@ def _or_check(clear_book: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option(
     "--baseline",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="bus,injection_w[,injection_var] that flow beside the book; + into the grid. Zero without it.",
+    type=FILE,
+    help="CSV: bus,injection_w[,injection_var] that flow beside the book; + into the grid. Zero without it.",
 )
 @click.option("--minutes", default=15, show_default=True, type=int, help="Length of the interval: 5, 15, 30 or 60.")
 @click.option("--v-min", default=0.9, show_default=True, help="Lowest voltage of buses under 1 kV, p.u.")

@@ -90,7 +90,7 @@ BAD_ROWS = {
     "too many values": ("bus,injection_w\nend,5,6\n", "noon.csv line 2: 3 values, the header has 2"),
     "wrong header": ("bus,power\nend,5\n", "noon.csv line 1: the header must be bus,injection_w"),
     "no header": ("", "noon.csv line 1: the header must be bus,injection_w"),
-    "not text": (b"\xff\xfe\x00", "noon.csv cannot be read: it is not UTF-8 text"),
+    "not text": (b"\xff\xfe\x00", "noon.csv line 1: contains a zero byte"),
 }
 
 
@@ -121,7 +121,10 @@ def test_bad_networks_and_limits_exit_2_in_one_line(run, words, message) -> None
 
 def test_a_missing_file_of_injections_exits_2(run) -> None:
     result = run(*CHECK, "--injections", "gone.csv")
-    assert (result.exit_code, result.stderr) == (2, "Error: gone.csv cannot be read: No such file or directory\n")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "Error: gone.csv cannot be read: No such file or directory; give a CSV file\n",
+    )
 
 
 def test_list_names_every_kind_for_people_and_programs(run) -> None:
