@@ -13,6 +13,23 @@ KIND_TEXT = {
     "line_loading": "Line loading",
     "trafo_loading": "Transformer loading",
 }
+RULE_TEXT = {
+    "mid_market_rate": (
+        "The price is the middle between what suppliers charge and what they pay for feed-in. "
+        "What was short was shared in proportion."
+    ),
+    "fixed_price": "Your community has agreed on this price. What was short was shared in proportion.",
+    "dynamic_key": "Your community has agreed on this price. Everybody got the same share of what they wanted.",
+    "static_key": "Your community has agreed on this price, and on the share of the sun that each home may use.",
+    "pay_as_bid": (
+        "The best offers met the highest wishes, and each pair trades at the middle between its two limits. "
+        "This is the average."
+    ),
+    "mcafee": (
+        "The price was set by homes that did not trade themselves: naming another limit than the true one gains nothing. "
+        "What buyers paid beyond what sellers got goes back to all homes."
+    ),
+}
 TABLE_OF_KIND = {"voltage_high": "buses", "voltage_low": "buses", "line_loading": "lines", "trafo_loading": "trafos"}
 
 
@@ -39,10 +56,16 @@ def price_sentences(story: PriceStory, fmt: Formats) -> list[str]:
         f"Homes offered {fmt.energy(story.supply_wh)} and wanted {fmt.energy(story.demand_wh)}. "
         f"At {fmt.price(price)} both sides agreed on {fmt.energy(story.round.traded_wh)}."
     )
-    scarce = "Energy was short, so the price moved towards what buyers would pay."
-    plenty = "There was more than enough, so the price moved towards what sellers ask for."
-    balance = scarce if story.demand_wh > story.supply_wh else plenty
-    return [both, balance, *(_own_sentence(part, price, fmt) for part in story.own)]
+    return [both, _rule_sentence(story), *(_own_sentence(part, price, fmt) for part in story.own)]
+
+
+def _rule_sentence(story: PriceStory) -> str:
+    """How this price came about, by the way in which the round was cleared."""
+    if story.round.mechanism in RULE_TEXT:
+        return RULE_TEXT[story.round.mechanism]
+    if story.demand_wh > story.supply_wh:
+        return "Energy was short, so the price moved towards what buyers would pay."
+    return "There was more than enough, so the price moved towards what sellers ask for."
 
 
 def _no_trade(story: PriceStory, fmt: Formats) -> str:

@@ -1,9 +1,11 @@
 """A community chooses how it trades: from the configuration through a round to settled money, with every mechanism."""
 
+import html
 import json
 from pathlib import Path
 
 import pytest
+from apiflask import APIFlask
 from configurations import ANNA, BEN, COMMUNITY, settings_from
 from sqlalchemy import Engine
 
@@ -17,11 +19,13 @@ from app.storage.store.community import add_tariff
 from app.storage.store.orders import place_orders
 from app.storage.store.proofs import load_prepared
 from app.storage.store.readings import save_substitutes
+from app.web.explanations import RULE_TEXT
 from contracts.tariff import Tariff
 from matching.mechanisms import DEFAULT_MECHANISM, MECHANISMS
 from matching.orders import Firmness, Order, Side
 from meters.interval import DeliveryInterval, IntervalEnergy
 from tests.app.neighbourhood import NOON_S, StandingClock
+from tests.app.street_server import member
 
 SLOT_S = 900
 STEPS = ((101, 150_000), (99, 170_000), (50, 190_000))  # Wh and limit of each of anna's sell orders; bela's are dearer
@@ -48,15 +52,10 @@ def orders() -> list[Order]:
     ]
 
 
-@pytest.mark.parametrize("delivered", [(250, 250), (120, 250), (250, 90)], ids=["kept", "sun-short", "load-short"])
-@pytest.mark.parametrize("mechanism", sorted(MECHANISMS))
-def test_a_round_of_every_mechanism_ends_in_settled_money(
-    community: Engine, mechanism: str, delivered: tuple[int, int]
-) -> None:
+def clear_round(community: Engine, mechanism: str, interval: DeliveryInterval, clock: StandingClock) -> None:
     with writing(community) as connection:
         add_tariff(connection, valid_from_s=0, tariff_json=json.dumps(Tariff(version="test").to_json()))
         adopt_choice(connection, choice(mechanism), next_s=0)
-    interval, clock = DeliveryInterval.at(NOON_S), StandingClock(NOON_S - 2 * SLOT_S)
     market = MarketDesk(engine=community, clock=clock, network=None, histories=Histories(community, minutes=15))
     open_gate(market, interval)
     with writing(community) as connection:
@@ -64,6 +63,15 @@ def test_a_round_of_every_mechanism_ends_in_settled_money(
     clearing = run_gate_closure(market, interval)
     assert clearing is not None
     assert (clearing.rules.mechanism, clearing.traded_wh > 0) == (mechanism, True)
+
+
+@pytest.mark.parametrize("delivered", [(250, 250), (120, 250), (250, 90)], ids=["kept", "sun-short", "load-short"])
+@pytest.mark.parametrize("mechanism", sorted(MECHANISMS))
+def test_a_round_of_every_mechanism_ends_in_settled_money(
+    community: Engine, mechanism: str, delivered: tuple[int, int]
+) -> None:
+    interval, clock = DeliveryInterval.at(NOON_S), StandingClock(NOON_S - 2 * SLOT_S)
+    clear_round(community, mechanism, interval, clock)
     exported_wh, imported_wh = delivered
     energies = [
         IntervalEnergy(metering_point="mp-anna", interval=interval, import_wh=0, export_wh=exported_wh),
@@ -79,6 +87,18 @@ def test_a_round_of_every_mechanism_ends_in_settled_money(
     assert batch.rounds[0].mechanism == mechanism
     assert sum(batch.member_deltas_nano.values()) + sum(batch.system_deltas_nano.values()) == 0
     assert batch.member_deltas_nano[2] < 0 < batch.member_deltas_nano[1]
+
+
+@pytest.mark.parametrize("mechanism", sorted(MECHANISMS))
+def test_a_member_is_told_why_by_the_way_the_round_was_cleared(
+    community: Engine, web_app: APIFlask, clock: StandingClock, mechanism: str
+) -> None:
+    clock.now_s = NOON_S - 2 * SLOT_S
+    clear_round(community, mechanism, DeliveryInterval.at(NOON_S), clock)
+    page = html.unescape(member(web_app, "bela").get(f"/why/{NOON_S}").text)
+    told = [name for name, sentence in RULE_TEXT.items() if sentence in page]
+    assert told == ([] if mechanism == DEFAULT_MECHANISM else [mechanism])
+    assert ("the price moved towards" in page) == (mechanism == DEFAULT_MECHANISM)
 
 
 def test_what_is_configured_is_what_holds_from_the_next_open_gate(community: Engine, tmp_path: Path) -> None:
