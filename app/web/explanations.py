@@ -26,8 +26,8 @@ RULE_TEXT = {
         "This is the average."
     ),
     "mcafee": (
-        "The price was set by homes that did not trade themselves: naming another limit than the true one gains nothing. "
-        "What buyers paid beyond what sellers got goes back to all homes."
+        "The price was set by homes that did not trade themselves: naming a limit that is not the true one gains "
+        "nothing. What buyers paid beyond what sellers got goes back to all homes."
     ),
 }
 TABLE_OF_KIND = {"voltage_high": "buses", "voltage_low": "buses", "line_loading": "lines", "trafo_loading": "trafos"}
