@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.demo.cars import cars_alone_w
 from app.demo.neighbourhood import CONTROLLABLE_FROM_W, SLOT_S, FloatArray, Neighbourhood
 from app.demo.site import FREE, Battery, SiteState, advanced, flow
 from app.set_points import SURE_SHARE_OF_LOAD
@@ -58,6 +59,8 @@ def supplier_only_day(
     """Simulate `slots` slots from `first_s`, batteries starting with `opening_stored_wh` [n_home]."""
     first = world.slot(first_s)
     net_w, closing_stored_wh = _net_powers(world, first, slots, opening_stored_wh)
+    cars_w = cars_alone_w(world, first_s=first_s, slots=slots)
+    net_w += cars_w
     steered = np.array([home.generation_w >= CONTROLLABLE_FROM_W for home in world.homes])
     shares = np.ones((slots, len(world.homes)))
     points: list[OperatingPoint] = []
@@ -70,7 +73,7 @@ def supplier_only_day(
         import_wh=import_wh,
         export_wh=export_wh,
         limited_export_wh=export_wh * shares,
-        consumption_wh=world.load_w[first : first + slots] * hours,
+        consumption_wh=(world.load_w[first : first + slots] + cars_w) * hours,
         closing_stored_wh=closing_stored_wh,
         violating_slots=sum(bool(point.violations) for point in points),
         max_vm_pu=max(float(point.vm_pu.max()) for point in points),

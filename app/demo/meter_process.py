@@ -101,7 +101,7 @@ async def serve(state: DemoState) -> None:
 
 def _devices(site: SimulatedSite, clock: Clock) -> list[SimulatedMeter]:
     meter = SimulatedMeter(METER_PROFILE, METER_DEVICE_ID, site.values)
-    if not site.home.generation_w and not site.home.battery_w:
+    if not site.home.generation_w and not site.home.battery_w and not site.home.charger_w:
         return [meter]
     held = Held(
         generation_limit_w=site.set_points.export_limit_w, battery_w=site.set_points.battery_w, revert_s=2 * SLOT_S

@@ -8,7 +8,7 @@ Source: S. Meinecke et al., "SimBench - A Benchmark Dataset of Electric Power Sy
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -29,6 +29,10 @@ SOLAR_FACTOR = 2.5
 CONTROLLABLE_FROM_W = 10_000
 """Smaller solar cannot be told anything: its feed-in is firm."""
 
+CHARGER_W = 11_000
+CAR_EVERY = 10
+"""Of the homes with neither solar nor battery every tenth gets a car beside what is in the data set."""
+
 FloatArray = NDArray[np.float64]
 
 
@@ -38,13 +42,14 @@ class NeighbourhoodError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
-    """One household: where it is connected and what it owns. Powers in W, energies in Wh."""
+    """One household: where it is connected and what it owns. Powers in W, energies in Wh; `charger_w` of a car."""
 
     home_id: str
     bus: int
     generation_w: int
     battery_w: int
     battery_wh: int
+    charger_w: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +181,13 @@ def _simbench_homes(
         )
         for number, bus in enumerate(buses, 1)
     ]
-    return homes, load_w, load_var, generation_w
+    return _with_cars(homes), load_w, load_var, generation_w
+
+
+def _with_cars(homes: list[Home]) -> list[Home]:
+    plain = [home.home_id for home in homes if not home.generation_w and not home.battery_w]
+    with_car = set(plain[::CAR_EVERY])
+    return [replace(home, charger_w=CHARGER_W) if home.home_id in with_car else home for home in homes]
 
 
 def _per_bus(frame: object, element_bus: object, buses: list[int]) -> FloatArray:

@@ -18,7 +18,8 @@ class SetPoints:
     """What the site was told: None leaves it free.
 
     `export_limit_w` holds at the grid connection (the reference point of applicability of IEEE 1547-2018): solar is
-    reduced when load and battery leave more. `battery_w` comes on top of serving the own home: + charges, - discharges.
+    reduced when load and battery leave more. `battery_w` comes on top of serving the own home: + charges, - discharges;
+    a car's charger obeys it where there is one, and draws nothing when it is free.
     """
 
     export_limit_w: float | None = None
@@ -56,12 +57,21 @@ class Flow:
 
 
 def flow(
-    *, load_w: float, generation_w: float, battery: Battery, stored_wh: float, set_points: SetPoints, seconds: float
+    *,
+    load_w: float,
+    generation_w: float,
+    battery: Battery,
+    charger_w: float = 0.0,
+    stored_wh: float,
+    set_points: SetPoints,
+    seconds: float,
 ) -> Flow:
     """Powers over the next `seconds`, all constant.
 
     The battery serves its own home first: it stores surplus and covers need; a set-point adds to that.
     """
+    if charger_w:
+        load_w += max(0.0, min(set_points.battery_w or 0.0, charger_w))
     wanted_w = generation_w - load_w + (set_points.battery_w or 0.0)
     hours = seconds / 3600
     room_w = (battery.energy_wh - stored_wh) / (ROUND_TRIP_EFFICIENCY * hours)

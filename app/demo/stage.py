@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from app.auth import set_password
 from app.config import Settings
+from app.demo.cars import place_cars
 from app.demo.founding import OPERATOR_ID, device_of, found_community, gateway_ids, supplier_of
 from app.demo.meter_process import HOST, INVERTER_DEVICE_ID, METER_DEVICE_ID, METER_PROFILE
 from app.demo.meters import history
@@ -65,8 +66,9 @@ def build_world(state: DemoState, plan: DemoPlan, *, days_before: int) -> Neighb
 
 
 def found(engine: Engine, world: Neighbourhood, plan: DemoPlan, state: DemoState) -> dict[str, SignIn]:
-    """Members, operator and sign-ins; what exists stays."""
+    """Members, operator, sign-ins and what cars need; what exists stays."""
     found_community(engine, world, network=plan.network, seed=plan.seed)
+    place_cars(engine, world, first_s=plan.first_s, slots=plan.intervals)
     if not state.sign_ins.exists():
         passwords = {OPERATOR_ID: secrets.token_urlsafe(9), _shown(world.homes).home_id: secrets.token_urlsafe(9)}
         with writing(engine) as connection:
@@ -148,7 +150,7 @@ def settings_of(state: DemoState) -> Settings:
 
 def _meter(home: Home, port: int) -> MeterConfig:
     address = f"tcp://{HOST}:{port}"
-    steered = home.generation_w >= CONTROLLABLE_FROM_W or home.battery_w > 0
+    steered = home.generation_w >= CONTROLLABLE_FROM_W or home.battery_w > 0 or home.charger_w > 0
     return MeterConfig(
         device=device_of(home),
         profile=METER_PROFILE,
