@@ -20,6 +20,13 @@ from grid.feeder import NetworkError, bus_names, element_name
 from grid.limits import FloatArray
 from grid.soundness import INJECTION_TABLES
 
+NO_SOLUTION = (
+    "the network has no power-flow solution even without loads: check impedances, lengths, transformers and that "
+    "external grids do not work against each other"
+)
+LOWEST_NO_LOAD_PU = 0.5
+"""Newton's method can end at a state that no grid is in, with voltages near zero."""
+
 
 def without_injections(net: pandapowerNet) -> pandapowerNet:
     """A copy of the network with no load, generator or storage: injections handed in later are everything."""
@@ -35,11 +42,13 @@ def extract(net: pandapowerNet) -> NetworkArrays:
     try:
         pandapower.runpp(bare, numba=False)
     except LoadflowNotConverged as failure:
-        raise NetworkError(
-            "the network has no power-flow solution even without loads: check impedances, lengths, transformers"
-        ) from failure
+        raise NetworkError(NO_SOLUTION) from failure
+    except Exception as failure:  # of what a file can hold, pandapower tells some only by an error inside
+        raise NetworkError(f"pandapower cannot solve the network ({type(failure).__name__}: {failure})") from failure
     internal = bare._ppc["internal"]  # noqa: SLF001 (pandapower's documented place of its matrices)
     voltage = np.asarray(internal["V"], dtype=np.complex128)
+    if not (np.abs(voltage) > LOWEST_NO_LOAD_PU).all():
+        raise NetworkError(NO_SOLUTION)
     lookup = bare._pd2ppc_lookups["bus"]  # noqa: SLF001 (the only map from buses to nodes)
     supplied = [int(bus) for bus in sorted(bare.bus.index) if 0 <= lookup[bus] < voltage.size]
     names = bus_names(bare)

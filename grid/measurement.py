@@ -11,6 +11,7 @@ from grid.sensitivities import Magnitude, current_of, voltage_at
 VOLTAGE_TOLERANCE_PU = 1e-6
 LOADING_TOLERANCE_PERCENT = 1e-4
 LOW_VOLTAGE_BELOW_KV = 1.0
+LARGEST_FRACTION = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,11 @@ class Limits:
             )
         if not self.max_loading_percent > 0.0:
             raise ValueError(f"the highest loading must be above 0 percent, not {self.max_loading_percent}")
+        if self.max_loading_percent <= LARGEST_FRACTION:
+            raise ValueError(
+                f"the highest loading is in percent: {self.max_loading_percent} looks like a fraction, give "
+                f"{100 * self.max_loading_percent:g}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

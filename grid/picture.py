@@ -1,163 +1,205 @@
-"""A network drawn with its state: lines coloured by loading, buses by voltage.
+"""A network drawn with its state, one panel or two side by side: branches by loading, buses by voltage.
 
-A picture is a list of plain strokes, dots and words, so that SVG and pixels come from the same description.
+Nothing rests on hue alone. Loading runs from pale to dark and from thin to thick, so that it survives a grey print;
+what is past its limit is vermilion, cased in black and named. Voltage runs from purple (low) over white to orange
+(high), which people who see no red or no green tell apart; a bus outside of its band has a thick black rim.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
-from grid.measurement import Limits
+from grid.measurement import LOADING_TOLERANCE_PERCENT, LOW_VOLTAGE_BELOW_KV, VOLTAGE_TOLERANCE_PU, Limits
+from grid.shapes import INK, MUTED, Dot, Picture, Shape, Stroke, Words
 
-WIDTH, HEIGHT, MARGIN, HEADER = 1100, 1190, 50, 140
-INK, MUTED, PAPER = "#1f2933", "#61707f", "#ffffff"
-UNKNOWN = "#8795a1"
-FONT = "system-ui, sans-serif"
-SMOOTHING = 2
-LEGEND_PARTS, LEGEND_WIDTH = 60, 420
-STATE_KEYS = ("vm_pu", "line_loading_percent", "trafo_loading_percent")
-# Loading: from calm blue over amber at 80 % to red at the limit. Voltage: blue low, grey middle, red high.
-LOADING_STOPS = ((0.0, (120, 170, 200)), (0.5, (70, 130, 180)), (0.8, (240, 170, 40)), (1.0, (200, 40, 40)))
-VOLTAGE_STOPS = ((0.0, (40, 90, 190)), (0.5, (190, 196, 202)), (1.0, (200, 40, 40)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stroke:
-    """A straight line; `title` is shown where a pointer rests."""
-
-    start: tuple[float, float]
-    end: tuple[float, float]
-    colour: str
-    width: float
-    title: str = ""
+CANVAS = 1000.0
+MARGIN, GAP, TITLE_HEIGHT, HEADING_HEIGHT, LEGEND_HEIGHT = 50.0, 70.0, 70.0, 80.0, 130.0
+SINGLE_WIDTH, PAIRED_WIDTH = 1000.0, 720.0
+UNKNOWN, PASSED = "#8795a1", "#d55e00"
+LEGEND_PARTS, LEGEND_WIDTH = 60, 300.0
+NAMED_AT_MOST = 3
+State = Mapping[str, Mapping[str, float]]
+Colour = tuple[int, int, int]
+LOADING_STOPS: tuple[tuple[float, Colour], ...] = ((0.0, (203, 213, 220)), (0.5, (86, 160, 200)), (1.0, (8, 38, 84)))
+VOLTAGE_STOPS: tuple[tuple[float, Colour], ...] = ((0.0, (94, 60, 153)), (0.5, (250, 250, 250)), (1.0, (230, 97, 1)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dot:
-    """A filled circle with a thin paper-coloured rim."""
+class Panel:
+    """One state of the network and what to call it; `state` as `GridNetwork.state_by_id`, None draws a plan."""
 
-    centre: tuple[float, float]
-    radius: float
-    colour: str
-    title: str = ""
+    heading: str
+    state: State | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """Text that starts at `at`, its baseline's left end."""
+class _Frame:
+    """Where one panel stands, and how thick its lines are."""
 
-    at: tuple[float, float]
-    text: str
-    size: float
-    colour: str = INK
+    left: float
+    top: float
+    scale: float
+    unit: float
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        return round(self.left + x * self.scale, 1), round(self.top + y * self.scale, 1)
 
 
-Shape = Stroke | Dot | Words
-
-
-def picture(
-    drawing: dict[str, Any], *, title: str, limits: Limits, state: dict[str, dict[str, float]] | None = None
-) -> list[Shape]:
-    """Shapes of a drawing (`grid.feeder.drawing`) in a state (`GridNetwork.state_by_id`), grey without one."""
-    places = {bus["id"]: _place(bus["x"], bus["y"]) for bus in drawing["buses"]}
-    vm_pu, lines, trafos = ((state or {}).get(name, {}) for name in STATE_KEYS)
+def picture(drawing: dict[str, Any], *, title: str, limits: Limits, panels: Sequence[Panel]) -> Picture:
+    """One drawing (`grid.feeder.drawing`) in one or more states, with a legend if there is any state."""
+    width = SINGLE_WIDTH if len(panels) == 1 else PAIRED_WIDTH
+    scale = width / CANVAS
+    deep = max(float(bus["y"]) for bus in drawing["buses"]) * scale
+    unit = min(max(90.0 / len(drawing["buses"]) ** 0.5, 3.0), 8.0) * scale**0.5
+    top = TITLE_HEIGHT + (HEADING_HEIGHT if any(panel.heading for panel in panels) else 20.0) + 20.0
     shapes: list[Shape] = [Words(at=(MARGIN, 48), text=title, size=26)]
-    if state is not None:
-        shapes += _legend(limits)
-    for branches, ends, loading, width in (
-        (drawing["lines"], ("from", "to"), lines, 4.0),
-        (drawing["trafos"], ("hv", "lv"), trafos, 10.0),
-    ):
-        for branch in branches:
-            percent = loading.get(str(branch["id"]))
-            start, end = (places[branch[end]] for end in ends)
-            said = branch["name"] if percent is None else f"{branch['name']}: {percent:.1f} %"
-            colour = UNKNOWN if percent is None else loading_colour(percent, limits)
-            shapes.append(Stroke(start=start, end=end, colour=colour, width=width, title=said))
-    for bus in drawing["buses"]:
-        volts = vm_pu.get(str(bus["id"]))
-        said = bus["name"] if volts is None else f"{bus['name']}: {volts:.4f} p.u."
-        colour = UNKNOWN if volts is None else voltage_colour(volts, limits)
-        shapes.append(Dot(centre=places[bus["id"]], radius=7 if bus["vn_kv"] < 1 else 11, colour=colour, title=said))
-    return shapes
-
-
-def to_svg(shapes: Sequence[Shape]) -> str:
-    """A stand-alone SVG document."""
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="{FONT}" role="img">'
-    body = "\n".join(_svg(shape) for shape in shapes)
-    return f'{head}\n<rect width="{WIDTH}" height="{HEIGHT}" fill="{PAPER}"/>\n{body}\n</svg>\n'
-
-
-def write_png(shapes: Sequence[Shape], path: Path) -> None:
-    """The same as pixels, drawn at twice the size and reduced, which smooths the edges."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    image = Image.new("RGB", (WIDTH * SMOOTHING, HEIGHT * SMOOTHING), PAPER)
-    canvas = ImageDraw.Draw(image)
-    for shape in shapes:
-        match shape:
-            case Stroke():
-                ends = [(x * SMOOTHING, y * SMOOTHING) for x, y in (shape.start, shape.end)]
-                canvas.line(ends, fill=shape.colour, width=round(shape.width * SMOOTHING))
-            case Dot():
-                centre = (shape.centre[0] * SMOOTHING, shape.centre[1] * SMOOTHING)
-                radius = shape.radius * SMOOTHING
-                canvas.circle(centre, radius, fill=shape.colour, outline=PAPER, width=SMOOTHING)
-            case Words():
-                font = ImageFont.load_default(size=shape.size * SMOOTHING)
-                at = (shape.at[0] * SMOOTHING, shape.at[1] * SMOOTHING)
-                canvas.text(at, shape.text, fill=shape.colour, font=font, anchor="ls")
-    image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS).save(path, format="PNG")
+    for number, panel in enumerate(panels):
+        left = MARGIN + number * (width + GAP)
+        shapes += _heading(drawing, panel, limits, left)
+        shapes += _panel(drawing, panel.state or {}, limits, _Frame(left=left, top=top, scale=scale, unit=unit))
+    bottom = top + deep + 40.0
+    total = 2 * MARGIN + len(panels) * width + (len(panels) - 1) * GAP
+    if any(panel.state is not None for panel in panels):
+        shapes += _legend(limits, bottom + 20.0)
+        bottom += LEGEND_HEIGHT
+    return Picture(width=round(total), height=round(bottom), shapes=shapes)
 
 
 def loading_colour(percent: float, limits: Limits) -> str:
-    """Colour of a loading; red at the limit and above."""
-    return _blend(LOADING_STOPS, percent / limits.max_loading_percent)
+    """Pale to dark up to the limit, vermilion past it."""
+    return PASSED if _is_overloaded(percent, limits) else _blend(LOADING_STOPS, percent / limits.max_loading_percent)
 
 
 def voltage_colour(vm_pu: float, limits: Limits) -> str:
-    """Colour of a voltage within its band."""
+    """Purple at the lower end of the band, orange at the upper."""
     return _blend(VOLTAGE_STOPS, (vm_pu - limits.v_min_pu) / (limits.v_max_pu - limits.v_min_pu))
 
 
-def _place(x: float, y: float) -> tuple[float, float]:
-    return round(MARGIN + x, 1), round(HEADER + y, 1)
+def _is_overloaded(percent: float, limits: Limits) -> bool:
+    return percent > limits.max_loading_percent + LOADING_TOLERANCE_PERCENT
 
 
-def _legend(limits: Limits) -> list[Shape]:
-    """Two colour bars with their scale."""
-    middle = (limits.v_min_pu + limits.v_max_pu) / 2
-    scales = (
-        (
-            MARGIN,
-            LOADING_STOPS,
-            "Lines and transformers: loading",
-            ("0 %", f"{limits.max_loading_percent:g} % and more"),
-        ),
-        (
-            MARGIN + 520,
-            VOLTAGE_STOPS,
-            "Buses: voltage",
-            (f"{limits.v_min_pu:g} p.u.", f"{middle:g}", f"{limits.v_max_pu:g}"),
-        ),
-    )
+def _is_outside(vm_pu: float, vn_kv: float, limits: Limits) -> bool:
+    too_low, too_high = vm_pu < limits.v_min_pu - VOLTAGE_TOLERANCE_PU, vm_pu > limits.v_max_pu + VOLTAGE_TOLERANCE_PU
+    return vn_kv < LOW_VOLTAGE_BELOW_KV and (too_low or too_high)
+
+
+def _heading(drawing: dict[str, Any], panel: Panel, limits: Limits, left: float) -> list[Shape]:
+    """What the panel is, and in one line what it shows."""
+    shapes: list[Shape] = [Words(at=(left, TITLE_HEIGHT + 32), text=panel.heading, size=22)]
+    if panel.state is None:
+        return shapes
+    loadings = [*panel.state["line_loading_percent"].values(), *panel.state["trafo_loading_percent"].values()]
+    volts = {bus["name"]: panel.state["vm_pu"].get(str(bus["id"])) for bus in drawing["buses"] if bus["vn_kv"] < 1}
+    known = [vm_pu for vm_pu in volts.values() if vm_pu is not None]
+    passed = sum(_is_overloaded(percent, limits) for percent in loadings)
+    passed += sum(_is_outside(vm_pu, 0.0, limits) for vm_pu in known)
+    said = f"highest loading {max(loadings, default=0.0):.0f} %"
+    if known:
+        said += f"; voltages {min(known):.3f} to {max(known):.3f} p.u."
+    said += f"; {passed} limit{'s' * (passed > 1)} passed" if passed else "; all limits kept"
+    return [*shapes, Words(at=(left, TITLE_HEIGHT + 60), text=said, size=16, colour=MUTED)]
+
+
+def _panel(drawing: dict[str, Any], state: State, limits: Limits, frame: _Frame) -> list[Shape]:
+    places = {bus["id"]: frame.place(bus["x"], bus["y"]) for bus in drawing["buses"]}
     shapes: list[Shape] = []
-    for left, stops, name, marks in scales:
-        shapes.append(Words(at=(left, 80), text=name, size=16))
-        for part in range(LEGEND_PARTS):
-            x = left + part * LEGEND_WIDTH / LEGEND_PARTS
-            end = (x + LEGEND_WIDTH / LEGEND_PARTS, 94)
-            shapes.append(Stroke(start=(x, 94), end=end, colour=_blend(stops, part / (LEGEND_PARTS - 1)), width=12))
-        for at, mark in enumerate(marks):
-            x = left + at * LEGEND_WIDTH / (len(marks) - 1) - (0 if at == 0 else 20)
-            shapes.append(Words(at=(x, 118), text=mark, size=14, colour=MUTED))
+    worst: list[tuple[float, tuple[float, float], str]] = []
+    for kind, ends, thick in (("line", ("from", "to"), 0.7), ("trafo", ("hv", "lv"), 1.2)):
+        loading = state.get(f"{kind}_loading_percent", {})
+        for branch in drawing[f"{kind}s"]:
+            percent = loading.get(str(branch["id"]))
+            start, end = places[branch[ends[0]]], places[branch[ends[1]]]
+            shapes += _branch(start, end, _said(branch, percent, ".1f", "%"), percent, limits, frame.unit * thick)
+            if percent is not None and _is_overloaded(percent, limits):
+                middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+                worst.append((percent / limits.max_loading_percent, middle, f"{branch['name']} {percent:.0f} %"))
+    for bus in drawing["buses"]:
+        vm_pu = state.get("vm_pu", {}).get(str(bus["id"]))
+        outside = vm_pu is not None and _is_outside(vm_pu, bus["vn_kv"], limits)
+        shapes.append(
+            Dot(
+                centre=places[bus["id"]],
+                radius=frame.unit * (1.0 if bus["vn_kv"] < LOW_VOLTAGE_BELOW_KV else 1.6) * (1.25 if outside else 1.0),
+                colour=UNKNOWN if vm_pu is None else voltage_colour(vm_pu, limits),
+                title=_said(bus, vm_pu, ".4f", "p.u."),
+                rim=INK,
+                rim_width=max(frame.unit * 0.45, 1.5) if outside else max(frame.unit * 0.12, 0.5),
+            )
+        )
+        if vm_pu is not None and outside:
+            worst.append((1.0 + abs(vm_pu - 1.0), places[bus["id"]], f"{bus['name']} {vm_pu:.3f} p.u."))
+    return shapes + _names(worst, frame)
+
+
+def _branch(
+    start: tuple[float, float],
+    end: tuple[float, float],
+    said: str,
+    percent: float | None,
+    limits: Limits,
+    width: float,
+) -> list[Shape]:
+    if percent is None:
+        return [Stroke(start=start, end=end, colour=UNKNOWN, width=width, title=said)]
+    thick = width * (0.6 + min(percent / limits.max_loading_percent, 1.0))
+    shapes: list[Shape] = []
+    if _is_overloaded(percent, limits):
+        shapes.append(Stroke(start=start, end=end, colour=INK, width=thick + 3.0, title=said))
+    return [*shapes, Stroke(start=start, end=end, colour=loading_colour(percent, limits), width=thick, title=said)]
+
+
+def _names(worst: list[tuple[float, tuple[float, float], str]], frame: _Frame) -> list[Shape]:
+    """The worst few by name, each beside its place unless another name is there already."""
+    shapes: list[Shape] = []
+    taken: list[tuple[float, float]] = []
+    for _, (x, y), text in sorted(worst, reverse=True):
+        left_half = x < frame.left + CANVAS * frame.scale * 0.6
+        at = (x + 14.0 if left_half else x - 14.0 - 8.4 * len(text), y + 5.0)
+        if len(taken) < NAMED_AT_MOST and all(abs(at[1] - y2) > 70 or abs(at[0] - x2) > 260 for x2, y2 in taken):
+            taken.append(at)
+            shapes.append(Words(at=at, text=text, size=15, halo=3.0))
     return shapes
 
 
-def _blend(stops: Sequence[tuple[float, tuple[int, int, int]]], share: float) -> str:
+def _said(element: dict[str, Any], value: float | None, form: str, unit: str) -> str:
+    return str(element["name"]) if value is None else f"{element['name']}: {value:{form}} {unit}"
+
+
+def _legend(limits: Limits, top: float) -> list[Shape]:
+    """Two scales, each with a sample of what is past it."""
+    middle = (limits.v_min_pu + limits.v_max_pu) / 2
+    highest = limits.max_loading_percent
+    scales = (
+        ("Lines and transformers: loading", LOADING_STOPS, ("0 %", f"{highest / 2:g} %", f"{highest:g} %")),
+        (
+            "Buses: voltage, p.u.",
+            VOLTAGE_STOPS,
+            (f"{limits.v_min_pu:g} low", f"{middle:g}", f"{limits.v_max_pu:g} high"),
+        ),
+    )
+    shapes: list[Shape] = []
+    for number, (name, stops, marks) in enumerate(scales):
+        left = MARGIN + number * 520.0
+        shapes.append(Words(at=(left, top), text=name, size=16))
+        for part in range(LEGEND_PARTS):
+            share = part / (LEGEND_PARTS - 1)
+            start = (round(left + part * LEGEND_WIDTH / LEGEND_PARTS, 1), top + 22.0)
+            end = (round(left + (part + 1) * LEGEND_WIDTH / LEGEND_PARTS, 1), top + 22.0)
+            thick = 14.0 if number else 5.0 + 11.0 * share
+            shapes.append(Stroke(start=start, end=end, colour=_blend(stops, share), width=thick))
+        for at, mark in enumerate(marks):
+            x = left + at * (LEGEND_WIDTH - 30.0) / 2
+            shapes.append(Words(at=(x, top + 52.0), text=mark, size=14, colour=MUTED))
+    past = MARGIN + LEGEND_WIDTH + 30.0
+    for colour, width in ((INK, 15.0), (PASSED, 11.0)):
+        shapes.append(Stroke(start=(past, top + 22.0), end=(past + 40.0, top + 22.0), colour=colour, width=width))
+    shapes.append(Words(at=(past, top + 52.0), text="past its limit", size=14, colour=MUTED))
+    ring = Dot(centre=(past + 580.0, top + 22.0), radius=9, colour="#fafafa", rim=INK, rim_width=4)
+    return [*shapes, ring, Words(at=(past + 545.0, top + 52.0), text="outside its band", size=14, colour=MUTED)]
+
+
+def _blend(stops: Sequence[tuple[float, Colour]], share: float) -> str:
     """The colour at a share of the scale, held at its ends."""
     held = min(max(share, stops[0][0]), stops[-1][0])
     after = next(at for at in range(1, len(stops)) if held <= stops[at][0])
@@ -165,20 +207,3 @@ def _blend(stops: Sequence[tuple[float, tuple[int, int, int]]], share: float) ->
     part = (held - low) / (high - low)
     mixed = (round(one + (other - one) * part) for one, other in zip(dark, bright, strict=True))
     return "#" + "".join(f"{value:02x}" for value in mixed)
-
-
-def _svg(shape: Shape) -> str:
-    match shape:
-        case Stroke():
-            (x1, y1), (x2, y2) = shape.start, shape.end
-            ends = f'x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}"'
-            drawn = f'<line {ends} stroke="{shape.colour}" stroke-width="{shape.width:g}">'
-            return f"{drawn}<title>{escape(shape.title)}</title></line>"
-        case Dot():
-            x, y = shape.centre
-            drawn = f'<circle cx="{x:g}" cy="{y:g}" r="{shape.radius:g}" fill="{shape.colour}" stroke="{PAPER}">'
-            return f"{drawn}<title>{escape(shape.title)}</title></circle>"
-        case Words():
-            x, y = shape.at
-            text = escape(shape.text)
-            return f'<text x="{x:g}" y="{y:g}" font-size="{shape.size:g}" fill="{shape.colour}">{text}</text>'

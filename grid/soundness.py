@@ -3,16 +3,24 @@
 `require_sound` raises them all at once. Rules about values run only on complete tables.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from grid.feeder import NetworkError
+from grid.plausibility import (
+    impedances_are_positive,
+    percentages_are_no_fractions,
+    taps_are_within_range,
+    units_are_plausible,
+    voltages_are_in_kv,
+    voltages_fit_together,
+)
+from grid.tables import in_service, label
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
-    from pandas import DataFrame
 
 # Constant power at a bus: ignored, because the injections handed in are everything.
 INJECTION_TABLES = ("load", "sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen")
@@ -29,18 +37,34 @@ UNSUPPORTED_TABLES: Mapping[str, str] = {
 }
 REQUIRED_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "bus": ("vn_kv",),
-    "line": ("from_bus", "to_bus", "length_km", "r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km", "df", "parallel"),
+    "line": (
+        "from_bus",
+        "to_bus",
+        "length_km",
+        "r_ohm_per_km",
+        "x_ohm_per_km",
+        "c_nf_per_km",
+        "g_us_per_km",
+        "df",
+        "parallel",
+    ),
     "trafo": (
         *("hv_bus", "lv_bus", "sn_mva", "vn_hv_kv", "vn_lv_kv", "vk_percent", "vkr_percent", "pfe_kw", "i0_percent"),
         *("df", "parallel"),
     ),
     "ext_grid": ("bus", "vm_pu"),
 }
-HIGHEST_LINE_CURRENT_KA = 10.0
-NO_LIMIT_KA = 99999.0
-LONGEST_LOW_VOLTAGE_LINE_KM = 20.0
-LARGEST_LOW_VOLTAGE_TRAFO_MVA = 10.0
-NOMINAL_VOLTAGE_RATIO = 2.0
+ENDS: Mapping[str, tuple[str, ...]] = {
+    "line": ("from_bus", "to_bus"),
+    "trafo": ("hv_bus", "lv_bus"),
+    "ext_grid": ("bus",),
+}
+# Kind of switch: the table it switches, and the columns of that table it may be at.
+SWITCHED: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "b": ("bus", ()),
+    "l": ("line", ENDS["line"]),
+    "t": ("trafo", ENDS["trafo"]),
+}
 
 Rule = Callable[["pandapowerNet"], list[str]]
 
@@ -67,25 +91,25 @@ def tables_are_complete(net: "pandapowerNet") -> list[str]:
     """Every number that enters the admittances is there."""
     errors = []
     for table, columns in REQUIRED_COLUMNS.items():
-        rows = _in_service(net, table)
+        rows = in_service(net, table)
         for column in columns:
             if column not in rows:
                 errors.append(f"the table {table} has no column {column}: add it")
                 continue
             missing = [index for index, value in rows[column].items() if not _is_number(value)]
-            errors += [f"{_label(net, table, index)} has no number in {column}: fill it in" for index in missing]
+            errors += [f"{label(net, table, index)} has no number in {column}: fill it in" for index in missing]
     return errors
 
 
 def ends_exist(net: "pandapowerNet") -> list[str]:
     """Both ends of every line and transformer, and every external grid, are at buses of the table."""
     errors = []
-    for table, columns in (("line", ("from_bus", "to_bus")), ("trafo", ("hv_bus", "lv_bus")), ("ext_grid", ("bus",))):
-        rows = _in_service(net, table)
+    for table, columns in ENDS.items():
+        rows = in_service(net, table)
         for column in (name for name in columns if name in rows):
             lost = rows[~rows[column].isin(net.bus.index)]
             errors += [
-                f"{_label(net, table, index)} has {column} {value}, which is not in the bus table: correct it"
+                f"{label(net, table, index)} has {column} {value}, which is not in the bus table: correct it"
                 for index, value in lost[column].items()
             ]
     return errors
@@ -93,9 +117,76 @@ def ends_exist(net: "pandapowerNet") -> list[str]:
 
 def external_grid_exists(net: "pandapowerNet") -> list[str]:
     """Something holds the voltage."""
-    if len(_in_service(net, "ext_grid")):
+    if len(in_service(net, "ext_grid")):
         return []
     return ["the network has no external grid in service: add one at the bus where the grid above connects"]
+
+
+def pieces_are_in_service_together(net: "pandapowerNet") -> list[str]:
+    """Nothing in service hangs at a bus that is out of service, where it would silently be left out."""
+    errors = []
+    for table, columns in ENDS.items():
+        rows = in_service(net, table)
+        for column in (name for name in columns if name in rows):
+            buses = rows[column][rows[column].isin(net.bus.index)]
+            dead = buses[~buses.map(net.bus.in_service).astype(bool)]
+            errors += [
+                f"{label(net, table, index)} is in service but its {label(net, 'bus', bus)} is not: set both in or "
+                "both out of service"
+                for index, bus in dead.items()
+            ]
+    return errors
+
+
+def switches_fit_their_elements(net: "pandapowerNet") -> list[str]:
+    """Every switch is between two buses (b), or at an end of a line (l) or of a transformer (t)."""
+    errors = []
+    for index, switch in net.switch.iterrows():
+        what = label(net, "switch", index)
+        if switch.et not in SWITCHED:
+            errors.append(f"{what} has et {switch.et!r}: it must be b (two buses), l (line) or t (transformer)")
+            continue
+        table, columns = SWITCHED[switch.et]
+        if switch.bus not in net.bus.index or switch.element not in net[table].index:
+            errors.append(f"{what} has bus {switch.bus} and {table} {switch.element}, one of which does not exist")
+        elif columns and switch.bus not in {net[table].at[switch.element, column] for column in columns}:
+            errors.append(f"{what} is at bus {switch.bus}, which is no end of {table} {switch.element}: correct it")
+        elif not columns and net.bus.vn_kv.at[switch.bus] != net.bus.vn_kv.at[switch.element]:
+            errors.append(f"{what} joins buses of different nominal voltage: correct vn_kv or use a transformer")
+    return errors
+
+
+def external_grids_agree(net: "pandapowerNet") -> list[str]:
+    """Several external grids that are connected with each other hold one voltage; otherwise they feed each other."""
+    grids = in_service(net, "ext_grid")
+    if len(grids) < 2:
+        return []
+    from pandapower.topology import connected_components, create_nxgraph
+
+    errors = []
+    for part in connected_components(create_nxgraph(net)):
+        there = grids[grids.bus.isin(part)]
+        angles = there.va_degree.fillna(0.0) if "va_degree" in there else there.vm_pu * 0.0
+        if there.vm_pu.nunique() > 1 or angles.nunique() > 1:
+            held = ", ".join(f"{index} ({vm:g} p.u.)" for index, vm in there.vm_pu.items())
+            errors.append(f"external grids {held} are connected but hold different voltages: keep one, or one voltage")
+    return errors
+
+
+def members_have_one_place(net: "pandapowerNet") -> list[str]:
+    """A metering point of the column `members` is at one bus, in service."""
+    if "members" not in net.bus:
+        return []
+    place: dict[str, int] = {}
+    errors = []
+    for bus, text in net.bus.members.items():
+        for member in text.split() if isinstance(text, str) else ():
+            first = place.setdefault(member, bus)
+            if first != bus:
+                errors.append(f"member {member!r} is at bus {first} and at bus {bus}: keep one of them")
+            if not net.bus.in_service.at[bus]:
+                errors.append(f"member {member!r} is at {label(net, 'bus', bus)}, which is out of service: move it")
+    return errors
 
 
 def buses_are_supplied(net: "pandapowerNet") -> list[str]:
@@ -105,7 +196,7 @@ def buses_are_supplied(net: "pandapowerNet") -> list[str]:
     unsupplied = sorted(int(bus) for bus in unsupplied_buses(net) if net.bus.in_service.at[bus])
     if not unsupplied:
         return []
-    shown = ", ".join(_label(net, "bus", bus) for bus in unsupplied[:3])
+    shown = ", ".join(label(net, "bus", bus) for bus in unsupplied[:3])
     count = f"{len(unsupplied)} buses have" if len(unsupplied) > 1 else "one bus has"
     more = ", ..." if len(unsupplied) > 3 else ""
     remedy = "close a switch, add the missing line, or set them out of service"
@@ -123,114 +214,44 @@ def bus_names_are_unique(net: "pandapowerNet") -> list[str]:
 
 def limits_are_given(net: "pandapowerNet") -> list[str]:
     """Every line and transformer has a rating. 99999 kA or more is pandapower's "no limit"."""
-    rows = _in_service(net, "line")
+    rows = in_service(net, "line")
     if len(rows) and "max_i_ka" not in rows:
         return ["the table line has no column max_i_ka: add the rated current of each line in kA"]
     errors = [
-        f"{_label(net, 'line', index)} has no current limit: set max_i_ka to its rated current in kA"
+        f"{label(net, 'line', index)} has no current limit: set max_i_ka to its rated current in kA"
         for index, value in (rows.max_i_ka.items() if len(rows) else ())
         if not _is_number(value) or value <= 0
     ]
-    rated = _in_service(net, "trafo").sn_mva
+    rated = in_service(net, "trafo").sn_mva
     return errors + [
-        f"{_label(net, 'trafo', index)} has no rating: set sn_mva to its rated power in MVA"
+        f"{label(net, 'trafo', index)} has no rating: set sn_mva to its rated power in MVA"
         for index, value in rated.items()
         if value <= 0
     ]
-
-
-def impedances_are_positive(net: "pandapowerNet") -> list[str]:
-    """No short circuits by mistake, and no division by zero."""
-    lines = _in_service(net, "line")
-    impedance_ohm = np.hypot(lines.r_ohm_per_km, lines.x_ohm_per_km) * lines.length_km
-    errors = [
-        f"{_label(net, 'line', index)} has no impedance: give its length and ohm per km, or use a closed bus switch"
-        for index in lines.index[~(impedance_ohm > 0)]
-    ]
-    trafos = _in_service(net, "trafo")
-    for table, rows in (("line", lines), ("trafo", trafos)):
-        wrong = rows[(rows.parallel < 1) | (rows.df <= 0)]
-        errors += [f"{_label(net, table, index)} needs parallel >= 1 and df > 0" for index in wrong.index]
-    wrong = trafos[~(trafos.vk_percent > 0) | (trafos.vkr_percent > trafos.vk_percent) | (trafos.vkr_percent < 0)]
-    return errors + [
-        f"{_label(net, 'trafo', index)} needs 0 <= vkr_percent <= vk_percent and vk_percent > 0: copy its nameplate"
-        for index in wrong.index
-    ]
-
-
-def units_are_plausible(net: "pandapowerNet") -> list[str]:
-    """A current in A, a length in m or a rating in kVA is far outside of what the column's unit can hold."""
-    lines, trafos = _in_service(net, "line"), _in_service(net, "trafo")
-    line_kv = net.bus.vn_kv.loc[lines.from_bus.astype(int)].to_numpy()
-    ampere = lines[(lines.max_i_ka > HIGHEST_LINE_CURRENT_KA) & (lines.max_i_ka < NO_LIMIT_KA)]
-    metres = lines[(line_kv < 1.0) & (lines.length_km > LONGEST_LOW_VOLTAGE_LINE_KM)]
-    kva = trafos[(trafos.vn_lv_kv < 1.0) & (trafos.sn_mva > LARGEST_LOW_VOLTAGE_TRAFO_MVA)]
-    held = _in_service(net, "ext_grid")
-    odd = held[(held.vm_pu < 0.5) | (held.vm_pu > 1.5)]
-    return [
-        *_unit_errors(net, "line", ampere.max_i_ka.items(), "max_i_ka", "kA: if it is in A, divide by 1000"),
-        *_unit_errors(net, "line", metres.length_km.items(), "length_km", "km: if it is in m, divide by 1000"),
-        *_unit_errors(net, "trafo", kva.sn_mva.items(), "sn_mva", "MVA: if it is in kVA, divide by 1000"),
-        *_unit_errors(net, "ext_grid", odd.vm_pu.items(), "vm_pu", "p.u.: if it is in kV, divide by the bus's vn_kv"),
-    ]
-
-
-def voltages_fit_together(net: "pandapowerNet") -> list[str]:
-    """Lines join buses of one nominal voltage; a transformer's windings fit the buses they are at."""
-    lines, trafos, vn_kv = _in_service(net, "line"), _in_service(net, "trafo"), net.bus.vn_kv
-    errors = [
-        f"{_label(net, 'bus', bus)} has vn_kv {value:g}: it must be above 0" for bus, value in vn_kv[vn_kv <= 0].items()
-    ]
-    if errors:
-        return errors
-    ends = zip(lines.index, lines.from_bus.map(vn_kv), lines.to_bus.map(vn_kv), strict=True)
-    errors = [
-        f"{_label(net, 'line', index)} joins buses of {start:g} and {end:g} kV: correct vn_kv or use a transformer"
-        for index, start, end in ends
-        if start != end
-    ]
-    for bus_column, rated_column in (("hv_bus", "vn_hv_kv"), ("lv_bus", "vn_lv_kv")):
-        ratio = trafos[rated_column] / trafos[bus_column].map(vn_kv)
-        wrong = trafos.index[~((ratio < NOMINAL_VOLTAGE_RATIO) & (ratio > 1 / NOMINAL_VOLTAGE_RATIO))]
-        errors += [
-            f"{_label(net, 'trafo', index)} has {rated_column} {trafos[rated_column].at[index]:g} at a bus of "
-            f"{vn_kv.at[trafos[bus_column].at[index]]:g} kV: correct one of them (both are in kV)"
-            for index in wrong
-        ]
-    return errors
 
 
 COMPLETENESS_RULES: tuple[Rule, ...] = (
     elements_are_supported,
     tables_are_complete,
     ends_exist,
+    switches_fit_their_elements,
+    pieces_are_in_service_together,
     external_grid_exists,
     bus_names_are_unique,
+    members_have_one_place,
     limits_are_given,
 )
 VALUE_RULES: tuple[Rule, ...] = (
     impedances_are_positive,
+    voltages_are_in_kv,
     units_are_plausible,
+    percentages_are_no_fractions,
+    taps_are_within_range,
     voltages_fit_together,
+    external_grids_agree,
     buses_are_supplied,
 )
 
 
-def _in_service(net: "pandapowerNet", table: str) -> "DataFrame":
-    rows = net[table]
-    return rows[rows.in_service.astype(bool)]
-
-
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and bool(np.isfinite(value))
-
-
-def _label(net: "pandapowerNet", table: str, index: int) -> str:
-    name = net[table].name.get(index)
-    return f"{table} {index} ({name})" if isinstance(name, str) and name else f"{table} {index}"
-
-
-def _unit_errors(
-    net: "pandapowerNet", table: str, values: Iterable[tuple[int, float]], column: str, remedy: str
-) -> list[str]:
-    return [f"{_label(net, table, index)} has {column} {value:g}, not plausible in {remedy}" for index, value in values]

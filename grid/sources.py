@@ -1,4 +1,4 @@
-"""Where networks come from: SimBench, pandapower files, two short tables, or a transformer's rating alone."""
+"""Where networks come from: SimBench, pandapower's library and files, two short tables, or a transformer's rating."""
 
 import difflib
 import json
@@ -7,42 +7,43 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grid.catalogue import LOW_VOLTAGE_CODES
 from grid.feeder import NetworkError
+from grid.library import library_network
 from grid.simbench_rows import simbench_network
 from grid.soundness import INJECTION_TABLES, require_sound
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
 
-KINDS = "simbench:CODE, a pandapower FILE.json, a DIRECTORY with transformer.csv and cables.csv, or transformer:KVA"
+KINDS = (
+    "simbench:CODE, pandapower:NAME, a pandapower FILE.json, a DIRECTORY with transformer.csv and cables.csv, or "
+    "transformer:KVA"
+)
 LESS_SAFE_NOTE = (
     "transformer limit only: cables are unknown, so their loading and the voltages along them are not checked; "
     "this is less safe than a network with its cables"
 )
-LOW_VOLTAGE_CODES = tuple(
-    f"1-LV-{area}--{scenario}-{switches}"
-    for area in ("rural1", "rural2", "rural3", "semiurb4", "semiurb5", "urban6")
-    for scenario in (0, 1, 2)
-    for switches in ("sw", "no_sw")
-)
-
-
 TABLES_READ = ("bus", "line", "trafo", "ext_grid", "switch", *INJECTION_TABLES)
 NAMED = {"name", "in_service"}
 
 
 class SourceKind(StrEnum):
-    """The four kinds of network."""
+    """The kinds of network."""
 
     SIMBENCH = "simbench"
+    LIBRARY = "pandapower"
     FILE = "file"
     TABLES = "tables"
     TRANSFORMER = "transformer"
 
 
+PREFIXED = frozenset({SourceKind.SIMBENCH, SourceKind.LIBRARY, SourceKind.TRANSFORMER})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A network as it was named; `value` is a SimBench code, a path, or a rating in kVA."""
+    """A network as it was named; `value` is a code of SimBench, a name of the library, a path, or a rating in kVA."""
 
     kind: SourceKind
     value: str
@@ -54,12 +55,10 @@ class Source:
 
 
 def parse_source(spec: str) -> Source:
-    """What `spec` names. Raises NetworkError if it is none of the four kinds or does not exist."""
+    """What `spec` names. Raises NetworkError if it is none of the kinds or does not exist."""
     kind, colon, value = spec.partition(":")
-    if colon and kind == "simbench":
-        return Source(kind=SourceKind.SIMBENCH, value=value)
-    if colon and kind == "transformer":
-        return Source(kind=SourceKind.TRANSFORMER, value=value)
+    if colon and kind in PREFIXED:
+        return Source(kind=SourceKind(kind), value=value)
     path = Path(spec).expanduser()
     if spec and path.is_dir():
         return Source(kind=SourceKind.TABLES, value=str(path))
@@ -72,6 +71,7 @@ def build(source: Source) -> "pandapowerNet":
     """The sound pandapower network of a source. Raises NetworkError. SimBench takes seconds and 600 MB for a moment."""
     builders = {
         SourceKind.SIMBENCH: _simbench,
+        SourceKind.LIBRARY: library_network,
         SourceKind.FILE: _pandapower_file,
         SourceKind.TABLES: _tables,
         SourceKind.TRANSFORMER: _transformer_only,
@@ -86,8 +86,7 @@ def build(source: Source) -> "pandapowerNet":
 
 
 def _said(source: Source) -> str:
-    named = {SourceKind.SIMBENCH: "simbench:", SourceKind.TRANSFORMER: "transformer:"}
-    return named.get(source.kind, "") + source.value
+    return f"{source.kind}:{source.value}" if source.kind in PREFIXED else source.value
 
 
 def _simbench(code: str) -> "pandapowerNet":

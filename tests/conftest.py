@@ -6,6 +6,7 @@ and with CI=true that is a failure: a machine that judges changes must have ever
 """
 
 import ctypes.util
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -42,7 +43,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def is_available(need: str) -> bool:
-    """Whether there is a program, a shared library (`libNAME`), a path of the project (`a/b`), or `root`."""
+    """Whether there is a program, a shared library (`libNAME`), a Python `module:NAME`, a path (`a/b`), or `root`."""
+    if need.startswith("module:"):
+        return importlib.util.find_spec(need.removeprefix("module:")) is not None
     if need == "root":
         return os.geteuid() == 0
     if "/" in need:

@@ -123,9 +123,7 @@ def _or_check(clear_book: Callable[..., None]) -> Callable[..., None]:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Only check the result in this directory: no ORDERS, no --out.",
 )
-@click.option(
-    "--network", default="none", show_default=True, help="none, simbench:CODE, FILE.json or a directory of CSVs."
-)
+@click.option("--network", default="none", show_default=True, help="none, or as in `commonwatt grid list`.")
 @click.option(
     "--baseline",
     type=FILE,

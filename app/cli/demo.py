@@ -38,7 +38,7 @@ NAMED_DAYS = {"sunny": SUNNY_DAY, "dark": DARK_DAY}
     epilog="\b\nExamples:\n  commonwatt demo\n  commonwatt demo --date dark --no-serve\n"
     "  commonwatt demo --households 30 --intervals 8 --no-serve --json"
 )
-@click.option("--network", default=DEFAULT_NETWORK, show_default=True, metavar="simbench:CODE", help="Whose homes.")
+@click.option("--network", default=DEFAULT_NETWORK, show_default=True, metavar="NETWORK", help="Whose homes.")
 @click.option(
     "--households", type=click.IntRange(min=2), help="How many of the network's homes; all of them by default."
 )

@@ -1,24 +1,20 @@
 """List networks and check injections against their limits."""
 
 import json
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.status import Status
 
-from app.cli import refusing
-from app.errors import InputError
-from grid.feeder import NetworkError
-from grid.injections import InjectionError, Injections, read_injections
+from app.cli._grid_plot import plot
+from app.cli._grid_states import busy, injections_of, open_grid
+from grid.catalogue import LIBRARY, SIMBENCH
 from grid.limits import OperatingPoint, Violation
-from grid.network import GridNetwork, open_network
-from grid.picture import picture, to_svg, write_png
+from grid.network import GridNetwork
 from grid.power_flow import PowerFlowDiverged
-from grid.sources import LOW_VOLTAGE_CODES
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 OTHER_KINDS = {
@@ -39,13 +35,19 @@ def command() -> None:
 @command.command("list", epilog="Example: commonwatt grid list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
 def list_networks(*, as_json: bool) -> None:
-    """Networks that --network accepts: SimBench's low-voltage ones, which need no download, and files of your own."""
+    """Networks that --network accepts: published ones, which need no download, and files of your own."""
     if as_json:
-        click.echo(json.dumps([f"simbench:{code}" for code in LOW_VOLTAGE_CODES]))
+        click.echo(json.dumps([asdict(entry) for entry in (*SIMBENCH, *LIBRARY)]))
         return
-    click.echo("Low-voltage networks of SimBench (offline; every other SimBench code is accepted too):")
-    for code in LOW_VOLTAGE_CODES:
-        click.echo(f"  simbench:{code}")
+    for heading, entries in (
+        ("Low-voltage networks of SimBench (every other SimBench code is accepted too):", SIMBENCH),
+        ("Test networks of CIGRE, IEEE and Kerber, as pandapower carries them:", LIBRARY),
+    ):
+        click.echo(f"{heading}\n  {'network':<54} {'buses':>5}  {'voltage, kV':<11}  transformers, kVA")
+        for entry in entries:
+            voltages = " / ".join(f"{vn_kv:g}" for vn_kv in entry.vn_kv)
+            ratings = " + ".join(str(kva) for kva in entry.trafo_kva)
+            click.echo(f"  {entry.spec:<54} {entry.bus_count:>5}  {voltages:<11}  {ratings}")
     click.echo("Your own:")
     for spec, meaning in OTHER_KINDS.items():
         click.echo(f"  {spec:<16} {meaning}")
@@ -53,7 +55,7 @@ def list_networks(*, as_json: bool) -> None:
 
 @command.command(epilog="Example: commonwatt grid check --network simbench:1-LV-rural3--2-sw --injections noon.csv")
 @network_option
-@click.option("--injections", required=True, type=FILE, help="CSV: bus,injection_w[,injection_var]; + into the grid.")
+@click.option("--injections", type=FILE, help="CSV: bus,injection_w[,injection_var]; + into the grid. None without it.")
 @click.option("--v-min", default=0.9, show_default=True, help="Lowest voltage of buses under 1 kV, p.u.")
 @click.option("--v-max", default=1.1, show_default=True, help="Highest voltage of buses under 1 kV, p.u.")
 @click.option("--max-loading", default=100.0, show_default=True, help="Highest loading, percent.")
@@ -63,7 +65,7 @@ def check(
     context: click.Context,
     *,
     network: str,
-    injections: Path,
+    injections: Path | None,
     v_min: float,
     v_max: float,
     max_loading: float,
@@ -72,12 +74,12 @@ def check(
     """Voltages and loadings that injections cause, by pandapower's AC power flow.
 
     The network's own loads and generators are ignored. Exit code 1 if a limit is passed or nothing can carry the
-    injections, 2 for bad input.
+    injections, 2 for bad input; everything that is wrong with a network is told at once.
     """
-    grid = _open(network, v_min=v_min, v_max=v_max, max_loading=max_loading)
-    given = _read(injections, grid)
+    grid = open_grid(network, v_min=v_min, v_max=v_max, max_loading=max_loading)
+    given = injections_of(injections, grid)
     try:
-        with _busy("AC power flow"):
+        with busy("AC power flow"):
             point = grid.judge(given.injection_w, given.injection_var)
     except PowerFlowDiverged as failure:
         if as_json:
@@ -89,45 +91,7 @@ def check(
     context.exit(0 if report["within_limits"] else 1)
 
 
-@command.command(epilog="Example: commonwatt grid plot --network feeder.json --injections noon.csv --out noon.svg")
-@network_option
-@click.option("--injections", type=FILE, help="CSV: bus,injection_w[,injection_var]; without it no state is shown.")
-@click.option("--v-min", default=0.9, show_default=True, help="Lower end of the voltage colours, p.u.")
-@click.option("--v-max", default=1.1, show_default=True, help="Upper end of the voltage colours, p.u.")
-@click.option("--max-loading", default=100.0, show_default=True, help="Loading that is drawn red, percent.")
-@click.option("--out", required=True, type=FILE, help="Picture to write, .svg or .png.")
-def plot(*, network: str, injections: Path | None, v_min: float, v_max: float, max_loading: float, out: Path) -> None:
-    """Draw the network, coloured by loading and voltage where injections are given."""
-    if out.suffix not in {".svg", ".png"}:
-        raise InputError(f"--out {out}: the name must end in .svg or .png")
-    grid = _open(network, v_min=v_min, v_max=v_max, max_loading=max_loading)
-    state, title = None, network
-    if injections is not None:
-        given = _read(injections, grid)
-        with refusing(PowerFlowDiverged):
-            point = grid.solve(given.injection_w, given.injection_var)
-        state, title = grid.state_by_id(point), f"{network}, {injections.name}"
-    shapes = picture(grid.drawing(), title=title, limits=grid.limits, state=state)
-    if out.suffix == ".svg":
-        out.write_text(to_svg(shapes), encoding="utf-8")
-    else:
-        write_png(shapes, out)
-    click.echo(f"Wrote {out}")
-
-
-def _open(network: str, *, v_min: float, v_max: float, max_loading: float) -> GridNetwork:
-    with _busy(f"Reading {network}"), refusing(NetworkError, ValueError):
-        return open_network(network, v_min_pu=v_min, v_max_pu=v_max, max_loading_percent=max_loading)
-
-
-def _read(injections: Path, grid: GridNetwork) -> Injections:
-    with refusing(InjectionError):
-        return read_injections(injections, buses=grid.buses, bus_index=grid.bus_index)
-
-
-def _busy(doing: str) -> Status:
-    """A moving sign on a terminal, nothing elsewhere."""
-    return Console(stderr=True).status(doing)
+command.add_command(plot)
 
 
 def _report(network: str, grid: GridNetwork, point: OperatingPoint) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""The neighbourhood of the demonstration: homes of a SimBench network with a year of quarter-hours behind each.
+"""The neighbourhood of the demonstration: homes of a network with a year of quarter-hours of SimBench behind each.
 
 A home is a bus with at least one load; everything at that bus (heat pump, charging point, solar, battery) is behind its
 one meter. SimBench profiles are of the leap year 2016; another year's date takes the profile of the same month and day.
+A network that is not SimBench's has loads but no profiles: its homes live like those of SimBench's default village.
 
 Source: S. Meinecke et al., "SimBench - A Benchmark Dataset of Electric Power Systems", Energies 13(12), 2020.
 """
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from grid.network import load_network, open_network
 from grid.simbench_rows import simbench_network
 
 SLOT_S = 900
@@ -113,19 +115,19 @@ def build_neighbourhood(
     solar_factor: float = SOLAR_FACTOR,
     seed: str = "commonwatt",
 ) -> Neighbourhood:
-    """Homes of a SimBench network with profiles from `days_before` days before `day` to the end of the day after it.
+    """Homes of a network with profiles from `days_before` days before `day` to the end of the day after it.
 
     With `households`, keeps homes with solar first (half of them at most), the rest by a seeded order.
     """
-    code = network.removeprefix("simbench:")
-    if code == network:
-        raise NeighbourhoodError(
-            f"the demonstration needs a SimBench network such as {DEFAULT_NETWORK}, not {network!r}"
-        )
     first_day = day - timedelta(days=days_before)
     first_s, end_s = local_midnight_s(first_day, timezone), local_midnight_s(day + timedelta(days=2), timezone)
     rows = _profile_rows(first_s, (end_s - first_s) // SLOT_S, timezone)
-    homes, load_w, load_var, generation_w = _simbench_homes(code, rows, solar_factor)
+    prefix, _, code = network.partition(":")
+    if prefix == "simbench":
+        homes, load_w, load_var, generation_w = _simbench_homes(code, rows, solar_factor)
+    else:
+        donor = DEFAULT_NETWORK.partition(":")[2]
+        homes, load_w, load_var, generation_w = _moved_in(network, *_simbench_homes(donor, rows, solar_factor))
     keep = _chosen(homes, households, seed)
     return Neighbourhood(
         homes=tuple(homes[k] for k in keep),
@@ -188,6 +190,27 @@ def _with_cars(homes: list[Home]) -> list[Home]:
     plain = [home.home_id for home in homes if not home.generation_w and not home.battery_w]
     with_car = set(plain[::CAR_EVERY])
     return [replace(home, charger_w=CHARGER_W) if home.home_id in with_car else home for home in homes]
+
+
+def _moved_in(
+    network: str, donors: list[Home], load_w: FloatArray, load_var: FloatArray, generation_w: FloatArray
+) -> tuple[list[Home], FloatArray, FloatArray, FloatArray]:
+    """Homes at the low-voltage loads and members of a network, each living like the next of the donors."""
+    net = load_network(network)
+    tables = (net.load, net.asymmetric_load)
+    buses = {int(bus) for table in tables for bus in table.bus[table.in_service.astype(bool)]}
+    buses |= set(open_network(network).member_buses().values())
+    places = sorted(bus for bus in buses if net.bus.vn_kv[bus] < 1)
+    if len(places) < 2:
+        raise NeighbourhoodError(
+            f"network {network!r} has {len(places)} low-voltage buses with loads or members: at least two are needed"
+        )
+    taken = np.arange(len(places)) % len(donors)
+    homes = [
+        replace(donors[donor], home_id=f"H{number:03d}", bus=bus)
+        for number, (bus, donor) in enumerate(zip(places, taken, strict=True), 1)
+    ]
+    return homes, load_w[:, taken], load_var[:, taken], generation_w[:, taken]
 
 
 def _per_bus(frame: object, element_bus: object, buses: list[int]) -> FloatArray:

@@ -1,18 +1,11 @@
-"""How people name buses, and what a picture of the network is made of."""
+"""How people name buses, and where they are drawn."""
 
 import json
-import xml.etree.ElementTree as ET
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from grid.feeder import NetworkError, bus_index, drawing
-from grid.measurement import Limits
 from grid.network import GridNetwork
-from grid.picture import loading_colour, picture, to_svg, voltage_colour, write_png
-
-LIMITS = Limits(v_min_pu=0.9, v_max_pu=1.1, max_loading_percent=100.0)
 
 
 @pytest.mark.parametrize(("text", "bus"), [("3", 3), (" 0 ", 0), ("oak street", 3), (" end ", 5)])
@@ -82,31 +75,3 @@ def test_positions_that_are_not_all_there_are_not_used(village_net) -> None:
     tree = drawing(village_net)
     village_net.bus["geo"] = [None, *(json.dumps({"coordinates": [bus, 0]}) for bus in village_net.bus.index[1:])]
     assert drawing(village_net) == tree
-
-
-def test_colours_go_from_calm_to_red_at_the_limit() -> None:
-    assert loading_colour(100.0, LIMITS) == loading_colour(250.0, LIMITS) == "#c82828"
-    assert loading_colour(0.0, LIMITS) != loading_colour(60.0, LIMITS) != loading_colour(85.0, LIMITS)
-    assert voltage_colour(1.1, LIMITS) == "#c82828"
-    assert voltage_colour(1.0, LIMITS) == "#bec4ca"
-    assert voltage_colour(0.5, LIMITS) == voltage_colour(0.9, LIMITS) == "#285abe"
-
-
-def test_a_picture_is_well_formed_svg_with_the_values_in_its_titles(village_net, tmp_path) -> None:
-    village_net.bus.loc[3, "name"] = "oak & <elm>"
-    grid = GridNetwork(village_net)
-    point = grid.solve(np.array([0, 0, 0, -40e3, 0, 0.0]), np.zeros(6))
-    shapes = picture(grid.drawing(), title="noon & more", limits=grid.limits, state=grid.state_by_id(point))
-    root = ET.fromstring(to_svg(shapes))  # noqa: S314 (written here)
-    titles = [element.text for element in root.iter("{http://www.w3.org/2000/svg}title")]
-    assert f"oak & <elm>: {point.vm_pu[3]:.4f} p.u." in titles
-    assert f"cable 0: {point.line_loading_percent[0]:.1f} %" in titles
-    write_png(shapes, tmp_path / "noon.png")
-    with Image.open(tmp_path / "noon.png") as image:
-        assert len(image.getcolors(10**6) or ()) > 20
-
-
-def test_without_a_state_the_picture_claims_none(village_net) -> None:
-    svg = to_svg(picture(drawing(village_net), title="plan", limits=LIMITS))
-    assert "p.u." not in svg
-    assert "%" not in svg

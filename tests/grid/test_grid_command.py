@@ -6,7 +6,6 @@ import numpy as np
 import pandapower
 import pytest
 from click.testing import CliRunner, Result
-from PIL import Image
 
 from app.cli import main
 from grid.network import GridNetwork
@@ -110,6 +109,7 @@ def test_bad_injections_exit_2_with_file_and_line(run, fault) -> None:
         (("check", "--network", "gone.json"), "network 'gone.json' does not exist: give simbench:CODE"),
         ((*CHECK, "--v-min", "1.2"), "voltage limits must be 0 < lowest < highest < 2 p.u."),
         ((*CHECK, "--max-loading", "0"), "the highest loading must be above 0 percent"),
+        ((*CHECK, "--max-loading", "0.8"), "is in percent: 0.8 looks like a fraction, give 80"),
     ],
 )
 def test_bad_networks_and_limits_exit_2_in_one_line(run, words, message) -> None:
@@ -130,26 +130,37 @@ def test_a_missing_file_of_injections_exits_2(run) -> None:
 def test_list_names_every_kind_for_people_and_programs(run) -> None:
     told = run("list")
     assert told.exit_code == 0
-    assert "simbench:1-LV-rural3--2-sw\n" in told.stdout
+    rows = [line.split() for line in told.stdout.splitlines()]
+    assert ["simbench:1-LV-rural3--2-sw", "129", "20", "/", "0.4", "400"] in rows
+    assert ["pandapower:cigre_lv", "44", "20", "/", "0.4", "500", "+", "150", "+", "300"] in rows
     assert "transformer:KVA" in told.stdout
-    codes = json.loads(run("list", "--json").stdout)
-    assert len(codes) == 36
-    assert all(code.startswith("simbench:1-LV-") for code in codes)
+    entries = json.loads(run("list", "--json").stdout)
+    assert len(entries) == 36 + 20
+    assert entries[-20] == {
+        "spec": "pandapower:cigre_lv",
+        "bus_count": 44,
+        "vn_kv": [20.0, 0.4],
+        "trafo_kva": [500, 150, 300],
+    }
 
 
-def test_plot_writes_svg_and_png(run, tmp_path) -> None:
-    rows = "bus,injection_w\nend,-9000\n"
-    assert run("plot", "--network", "village.json", "--out", "noon.svg", injections=rows).exit_code == 0
-    assert "oak street: 1.04" in (tmp_path / "noon.svg").read_text(encoding="utf-8")
-    assert run("plot", "--network", "village.json", "--out", "plan.png").exit_code == 0
-    with Image.open(tmp_path / "plan.png") as image:
-        assert image.size == (1100, 1190)
+def test_check_without_injections_tells_everything_that_is_wrong_with_a_network(run, village_net) -> None:
+    sound = run(*CHECK)
+    assert (sound.exit_code, sound.stdout.splitlines()[-1]) == (0, "All limits are kept.")
+    village_net.line["max_i_ka"] = 270.0
+    pandapower.to_json(village_net, "amperes.json")
+    wrong = run("check", "--network", "amperes.json")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    told = wrong.stderr.splitlines()
+    assert [line.split(" has ")[0] for line in told] == [
+        f"Error: amperes.json: line {at} (cable {at})" for at in (0, 1, 2, 3)
+    ]
 
 
-def test_plot_refuses_other_pictures_and_states_that_do_not_exist(run) -> None:
-    other = run("plot", "--network", "village.json", "--out", "noon.gif")
-    assert (other.exit_code, other.stderr) == (2, "Error: --out noon.gif: the name must end in .svg or .png\n")
-    rows = "bus,injection_w\nend,-9e9\n"
-    beyond = run("plot", "--network", "village.json", "--out", "noon.svg", injections=rows)
-    assert beyond.exit_code == 2
-    assert "exceed what the network can carry" in beyond.stderr
+def test_a_network_of_the_library_is_checked_by_its_name(run) -> None:
+    result = run("check", "--network", "pandapower:cigre_lv", injections="bus,injection_w\nBus R11,-15000\n")
+    assert result.exit_code == 0, result.output
+    unknown = run("check", "--network", "pandapower:cigre_vl", injections="bus,injection_w\n")
+    assert unknown.stderr.startswith(
+        "Error: pandapower:cigre_vl is not a network of the library: did you mean cigre_mv, cigre_lv"
+    )

@@ -1,6 +1,7 @@
-"""The four kinds of network, how wrong ones are refused, and what is kept on disk."""
+"""The kinds of network, how wrong ones are refused, and what is kept on disk."""
 
 import json
+import random
 import re
 import subprocess
 import sys
@@ -10,9 +11,10 @@ import numpy as np
 import pandapower
 import pytest
 
+from grid.catalogue import LIBRARY, LOW_VOLTAGE_CODES, SIMBENCH, CatalogueEntry
 from grid.feeder import NetworkError
+from grid.library import library_network
 from grid.network import GridNetwork, load_network, open_network
-from grid.sources import LOW_VOLTAGE_CODES
 from grid.store import fetch
 
 
@@ -45,6 +47,37 @@ def test_the_listed_codes_are_simbenchs_low_voltage_networks() -> None:
     }
 
 
+def measured(spec: str) -> CatalogueEntry:
+    net = load_network(spec)
+    vn_kv = sorted({round(float(vn_kv), 6) for vn_kv in net.bus.vn_kv}, reverse=True)
+    return CatalogueEntry(
+        spec=spec,
+        bus_count=int(net.bus.in_service.sum()),
+        vn_kv=tuple(vn_kv),
+        trafo_kva=tuple(round(1000 * sn_mva) for sn_mva in net.trafo.sn_mva),
+    )
+
+
+@pytest.mark.parametrize("entry", LIBRARY, ids=lambda entry: entry.spec)
+def test_what_is_listed_of_the_library_is_what_its_network_has(entry) -> None:
+    assert measured(entry.spec) == entry
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("entry", SIMBENCH, ids=lambda entry: entry.spec)
+def test_what_is_listed_of_simbench_is_what_its_network_has(entry) -> None:
+    assert measured(entry.spec) == entry
+
+
+def test_a_network_with_random_cables_is_the_same_every_time(cache) -> None:
+    before = random.getstate()
+    one = library_network("kerber_vorstadtnetz_kabel_1")
+    assert random.getstate() == before, "the caller's random numbers are left alone"
+    other = library_network("kerber_vorstadtnetz_kabel_1")
+    assert list(one.line.std_type) == list(other.line.std_type)
+    assert len(set(one.line.std_type)) > 2
+
+
 def test_a_pandapower_file_is_the_network_it_was_written_from(cache, village_net, village_file) -> None:
     injection = np.array([0.0, -5e3, 8e3, -30e3, 20e3, -12e3])
     opened = open_network(str(village_file))
@@ -74,7 +107,8 @@ def test_a_transformer_alone_limits_the_sum_and_is_labelled_less_safe(cache) -> 
 
 REFUSALS = {
     "simbench:1-LV-rural9--2-sw": "is not a SimBench network: did you mean 1-LV-rural",
-    "nowhere.json": "network 'nowhere.json' does not exist: give simbench:CODE, a pandapower FILE.json, a DIRECTORY",
+    "nowhere.json": "network 'nowhere.json' does not exist: give simbench:CODE, pandapower:NAME, a pandapower FILE",
+    "pandapower:": "pandapower: is not a network of the library: did you mean cigre_lv, cigre_mv",
     "transformer:": "transformer: is no rating: give kVA between 1 and 10000",
     "transformer:lots": "transformer:lots is no rating: give kVA",
     "transformer:nan": "transformer:nan is no rating: give kVA",
