@@ -9,12 +9,16 @@ from typing import Any
 import click
 import numpy as np
 
+from app.cli import refusing
 from app.cli._grid_plot import plot
 from app.cli._grid_states import busy, injections_of, open_grid
 from grid.catalogue import LIBRARY, SIMBENCH
+from grid.feeder import NetworkError
+from grid.injections import Injections
 from grid.limits import OperatingPoint, Violation
-from grid.network import GridNetwork
+from grid.network import GridNetwork, load_network
 from grid.power_flow import PowerFlowDiverged
+from grid.three_phase import PHASES, PhaseViolation, phase_violations
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 OTHER_KINDS = {
@@ -59,6 +63,7 @@ def list_networks(*, as_json: bool) -> None:
 @click.option("--v-min", default=0.9, show_default=True, help="Lowest voltage of buses under 1 kV, p.u.")
 @click.option("--v-max", default=1.1, show_default=True, help="Highest voltage of buses under 1 kV, p.u.")
 @click.option("--max-loading", default=100.0, show_default=True, help="Highest loading, percent.")
+@click.option("--three-phase", is_flag=True, help="Look at single phases too; every bus injects on one, in turn.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.pass_context
 def check(
@@ -69,6 +74,7 @@ def check(
     v_min: float,
     v_max: float,
     max_loading: float,
+    three_phase: bool,
     as_json: bool,
 ) -> None:
     """Voltages and loadings that injections cause, by pandapower's AC power flow.
@@ -81,17 +87,35 @@ def check(
     try:
         with busy("AC power flow"):
             point = grid.judge(given.injection_w, given.injection_var)
+            by_phase = _by_phase(network, grid, given) if three_phase else ()
     except PowerFlowDiverged as failure:
         if as_json:
             click.echo(json.dumps({"network": network, "within_limits": False, "converged": False}))
         click.echo(f"Not within limits: {failure}", err=True)
         context.exit(1)
     report = _report(network, grid, point)
+    if three_phase:
+        report["phase_violations"] = [asdict(violation) for violation in by_phase]
+        report["within_limits"] = report["within_limits"] and not by_phase
     click.echo(json.dumps(report) if as_json else _sentences(report))
     context.exit(0 if report["within_limits"] else 1)
 
 
 command.add_command(plot)
+
+
+def _by_phase(network: str, grid: GridNetwork, given: Injections) -> tuple[PhaseViolation, ...]:
+    """What single phases pass when the buses that inject are on one phase each, in turn."""
+    at = np.flatnonzero((given.injection_w != 0.0) | (given.injection_var != 0.0))
+    with refusing(NetworkError):
+        return phase_violations(
+            load_network(network),
+            grid.limits,
+            point_bus=[grid.buses[position] for position in at],
+            point_phase=np.arange(at.size) % len(PHASES),
+            injection_w=given.injection_w[at],
+            injection_var=given.injection_var[at],
+        )
 
 
 def _report(network: str, grid: GridNetwork, point: OperatingPoint) -> dict[str, Any]:
@@ -137,9 +161,16 @@ def _sentences(report: dict[str, Any]) -> str:
             for one in violations[:VIOLATIONS_SHOWN]
         ),
     ]
+    by_phase = report.get("phase_violations", [])
+    sentences += [
+        f"Violated   {one['kind']} of {one['element']} ({one['name']}) on phase {one['phase']}: {one['value']:.4f}, "
+        f"limit {one['limit']:g}"
+        for one in by_phase[:VIOLATIONS_SHOWN]
+    ]
     if len(violations) > VIOLATIONS_SHOWN:
         sentences.append(f"           and {len(violations) - VIOLATIONS_SHOWN} more (see --json)")
-    sentences.append(f"Limits violated: {len(violations)}" if violations else "All limits are kept.")
+    passed = len(violations) + len(by_phase)
+    sentences.append(f"Limits violated: {passed}" if passed else "All limits are kept.")
     if report["note"]:
         sentences.append(f"Note: {report['note']}")
     return "\n".join(sentences)
