@@ -7,7 +7,7 @@ know is refused (`fields.py`), never passed.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from matching.recheck import accounts, bound, prices, sharing
+from matching.recheck import accounts, bound, mechanisms, prices, sharing
 from matching.recheck.published import Published
 
 
@@ -39,6 +39,7 @@ CHECKS: tuple[tuple[str, Callable[[Published], Iterable[str]]], ...] = (
     ("shadow prices", bound.shadow_prices),
     ("dual welfare", bound.dual_welfare),
     ("optimality", bound.optimality),
+    ("mechanism", mechanisms.rule_followed),
     ("sharing", sharing.margin),
     ("curtailment", sharing.curtailment),
 )

@@ -13,6 +13,7 @@ STATUSES = ("green", "amber", "red")
 class Mechanism:
     """What a way to trade promises.
 
+    name            as clearing.json has it; its rule is in `mechanisms.py`
     most_welfare    no outcome has more; where the network limits, prices differ by bus
     uniform_price   every firm and curtailable order has the clearing price
     average_prices  amounts count, the price of an order is their floored average
@@ -20,6 +21,7 @@ class Mechanism:
     balances_money  buyers and sellers, the supplier included, pay and receive the same
     """
 
+    name: str
     most_welfare: bool = False
     uniform_price: bool = False
     average_prices: bool = False
@@ -28,19 +30,24 @@ class Mechanism:
 
 
 MECHANISMS: Mapping[str, Mechanism] = {
-    "k_double_auction": Mechanism(most_welfare=True, uniform_price=True, supplier_joins=True, balances_money=False),
-    "mid_market_rate": Mechanism(average_prices=True, supplier_joins=True),
-    "fixed_price": Mechanism(uniform_price=True),
-    "static_key": Mechanism(uniform_price=True),
-    "dynamic_key": Mechanism(uniform_price=True),
-    "pay_as_bid": Mechanism(average_prices=True, supplier_joins=True),
-    "mcafee": Mechanism(balances_money=False),
+    one.name: one
+    for one in (
+        Mechanism(
+            name="k_double_auction", most_welfare=True, uniform_price=True, supplier_joins=True, balances_money=False
+        ),
+        Mechanism(name="mid_market_rate", average_prices=True, supplier_joins=True),
+        Mechanism(name="fixed_price", uniform_price=True),
+        Mechanism(name="static_key", uniform_price=True),
+        Mechanism(name="dynamic_key", uniform_price=True),
+        Mechanism(name="pay_as_bid", average_prices=True, supplier_joins=True),
+        Mechanism(name="mcafee", balances_money=False),
+    )
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Prices in micro-units per kWh; None where a price is not known."""
+    """Prices in micro-units per kWh; None where a price is not known. keys_ppm by participant, parts per million."""
 
     k: float
     losses: str
@@ -48,6 +55,8 @@ class Rules:
     supplier_price: int | None
     feed_in_price: int | None
     thin_book_price: bool
+    community_price: int | None
+    keys_ppm: Mapping[str, int] | None
     tie_seed: str
 
     @property
@@ -253,8 +262,6 @@ def _row(fields: Fields) -> Row:
 
 
 def _rules(fields: Fields, mechanism: Mechanism) -> Rules:
-    for told in ("community_price_micro_per_kwh", "keys_ppm"):  # what the mechanism made of them is not checked
-        fields.take(told)
     rules = Rules(
         k=fields.number("k"),
         losses=fields.one_of("losses", ("grid", "market")),
@@ -262,6 +269,8 @@ def _rules(fields: Fields, mechanism: Mechanism) -> Rules:
         supplier_price=_integer_or_none(fields, "supplier_price_micro_per_kwh"),
         feed_in_price=_integer_or_none(fields, "feed_in_price_micro_per_kwh"),
         thin_book_price=fields.truth("thin_book_price"),
+        community_price=_integer_or_none(fields, "community_price_micro_per_kwh"),
+        keys_ppm=fields.integers_by_name("keys_ppm") if fields.has("keys_ppm") else None,
         tie_seed=fields.text("tie_seed"),
     )
     fields.done()

@@ -78,6 +78,14 @@ class Fields:
             raise self._wrong(key, "an object with the indices of buses as keys")
         return {int(name): self._float(f"{key} {name}", value) for name, value in members.items()}
 
+    def integers_by_name(self, key: str) -> dict[str, int]:
+        """An object whose members are all whole numbers."""
+        members = self.take(key)
+        if not isinstance(members, Mapping):
+            raise self._wrong(key, "an object")
+        inner = Fields(members, f"{self._place} {key}")
+        return {str(name): inner.integer(name) for name in members}
+
     def done(self) -> None:
         """What was not asked for has a meaning that this version does not check, so it is refused."""
         if self._members:

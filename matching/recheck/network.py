@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid.limits import FloatArray
+from matching.book import IntArray
 from matching.recheck.checks import Verdict, verdict
 from matching.recheck.claims import NetworkInput, Row
+from matching.recheck.mechanisms import outcome, unfit_rules
 from matching.recheck.power_flow import RecordedNetwork, State
 from matching.recheck.published import Published
 
@@ -27,13 +29,17 @@ LOSS_WITHIN_WH = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OnNetwork:
-    """A result on its network: baseline [n_bus] in W and var, and the states with and without what the market moved."""
+    """A result on its network: what flows anyway [n_bus] in W and var, what the market moved, and the state then.
+
+    position  [n_order] place of each order's bus among the network's
+    """
 
     result: Published
     network: RecordedNetwork
     limits: NetworkInput
     base_w: FloatArray
     base_var: FloatArray
+    position: IntArray
     moved_wh: FloatArray
     state: State | None
 
@@ -47,7 +53,7 @@ class OnNetwork:
         named = {"voltage_high": self.limits.v_max_pu, "voltage_low": self.limits.v_min_pu}
         return named.get(kind, self.limits.max_loading_percent)
 
-    def passed(self, state: State) -> Iterator[tuple[str, int, float, float]]:
+    def passed(self, state: State, *, tolerances: float = 1.0) -> Iterator[tuple[str, int, float, float]]:
         """Kind, element, value and limit of everything beyond its limit by more than a power flow's tolerance."""
         values: list[tuple[str, int, float]] = []
         for bus in sorted(self.network.low_voltage):
@@ -56,7 +62,7 @@ class OnNetwork:
         values += [("trafo_loading", trafo, value) for trafo, value in state.trafo_loading.items()]
         for kind, element, value in values:
             limit = self.limit(kind)
-            if (limit - value if kind == "voltage_low" else value - limit) > KEPT_WITHIN[kind]:
+            if (limit - value if kind == "voltage_low" else value - limit) > tolerances * KEPT_WITHIN[kind]:
                 yield kind, element, value, limit
 
 
@@ -84,6 +90,7 @@ def on_network(
         limits=limits,
         base_w=base_w,
         base_var=baseline_var,
+        position=position,
         moved_wh=moved_wh,
         state=network.state(base_w + moved_wh * w_per_wh, baseline_var),
     )
@@ -145,6 +152,19 @@ def status(on: OnNetwork) -> Iterator[str]:
         found = "amber"
     if found != claimed:
         yield f"{claimed}, but by what was curtailed and what flexible orders relieve it is {found}"
+
+
+def refusal(on: OnNetwork) -> Iterator[str]:
+    """Where a mechanism that does not optimise left energy out, its own result would have passed a limit."""
+    result = on.result
+    if result.claims.mechanism.most_welfare or not result.is_refused or any(unfit_rules(result)):
+        return
+    own = outcome(result, result.book.quantity_wh)
+    moved = np.zeros(on.moved_wh.size)
+    np.add.at(moved, on.position, np.where(result.flexible, own.accepted_wh, 0) * result.side)
+    state = on.network.state(on.base_w + moved * on.w_per_wh, on.base_var)
+    if state is not None and not any(on.passed(state, tolerances=0.5)):
+        yield f"{result.claims.status}, but all that {result.claims.mechanism.name} makes of the book keeps every limit"
 
 
 def binding(on: OnNetwork) -> Iterator[str]:
@@ -242,6 +262,7 @@ CHECKS: tuple[tuple[str, Callable[[OnNetwork], Iterator[str]]], ...] = (
     ("network", same_network),
     ("power flow", power_flow),
     ("status", status),
+    ("refusal", refusal),
     ("binding limits", binding),
     ("rows", rows),
     ("sensitivities", sensitivities),

@@ -62,8 +62,11 @@ class Published:
     @property
     def tradable_wh(self) -> IntArray:
         """[n_order] what could have been accepted: of an optimum as far as the network let it, else everything."""
-        if not self.is_limited_optimum:
-            return self.book.quantity_wh
+        return self.left_by_network_wh if self.is_limited_optimum else self.book.quantity_wh
+
+    @property
+    def left_by_network_wh(self) -> IntArray:
+        """[n_order] what may trade where the network refused: nothing flexible, and nothing that is curtailed."""
         left: IntArray = np.where(self.flexible, 0, self.book.quantity_wh) - self.curtailed_wh
         return left
 

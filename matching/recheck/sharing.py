@@ -1,11 +1,5 @@
-"""Who gets the margin: orders that are equally good share pro rata, whoever came first.
+"""Who gets the margin: orders that are equally good share pro rata, whoever came first, as `shares.py` says."""
 
-Each gets the floor of its share of the total in proportion to its quantity; the Wh that are left go one each to the
-largest remainders, among equal remainders to the smallest keys: BLAKE2b-128 of the order id, keyed with SHA-256 of the
-seed that the rules name.
-"""
-
-import hashlib
 from collections.abc import Iterator
 from functools import partial
 
@@ -14,12 +8,13 @@ import numpy as np
 from matching.book import IntArray
 from matching.recheck.accounts import named
 from matching.recheck.published import Published
+from matching.recheck.shares import shared
 
 
 def margin(result: Published) -> Iterator[str]:
     """Orders of one side and price, at buses that the network does not tell apart, share their total pro rata.
 
-    Of the double auction; other mechanisms share in their own ways, which are not checked.
+    Of the double auction; how other mechanisms share is in their rules (`mechanisms.py`).
     Exactly so; but where curtailing took room from some of them, in proportion within one Wh.
     """
     if not result.claims.mechanism.most_welfare:
@@ -38,7 +33,8 @@ def margin(result: Published) -> Iterator[str]:
             for bus in np.unique(result.book.bus[members[curtailable]]).tolist():
                 yield from _shares_in_parts(result, members[curtailable & (result.book.bus[members] == bus)])
             continue
-        fair = _pro_rata(result, members, int(cleared[number]))
+        seed, names = result.claims.rules.tie_seed, result.book.order_ids[members]
+        fair = shared(int(cleared[number]), tradable[members], names=names, seed=seed)
         wrong = np.zeros(accepted.size, dtype=np.bool_)
         wrong[members] = accepted[members] != fair
         due = dict(zip(members.tolist(), fair.tolist(), strict=True))
@@ -108,27 +104,3 @@ def _sums(number: IntArray, values: IntArray) -> IntArray:
     summed = np.zeros(int(number.max(initial=-1)) + 1, dtype=np.int64)
     np.add.at(summed, number, values)
     return summed
-
-
-def _pro_rata(result: Published, members: IntArray, total_wh: int) -> IntArray:
-    """Floors, then largest remainders, then smallest keys."""
-    quantity = result.tradable_wh[members]
-    offered = int(quantity.sum())
-    exact = quantity if int(quantity.max()) * total_wh < 2**63 else quantity.astype(object)
-    share = np.asarray(exact * total_wh // offered, dtype=np.int64)
-    remainder = np.asarray(exact * total_wh % offered, dtype=np.int64)
-    left = total_wh - int(share.sum())
-    if left:
-        cut = int(np.sort(remainder)[-left])
-        share[remainder > cut] += 1
-        left -= int((remainder > cut).sum())
-        tied = np.flatnonzero(remainder == cut)
-        share[tied[_by_key(result, members, tied)[:left]]] += 1
-    return share
-
-
-def _by_key(result: Published, members: IntArray, tied: IntArray) -> IntArray:
-    seed = hashlib.sha256(result.claims.rules.tie_seed.encode()).digest()
-    ids = result.book.order_ids[members[tied]].tolist()
-    keys = [hashlib.blake2b(order_id, key=seed, digest_size=16).hexdigest() for order_id in ids]
-    return np.argsort(np.array(keys), kind="stable")

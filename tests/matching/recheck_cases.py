@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 
+from grid.limits import FloatArray
 from matching.clearing import Clearing
 from matching.recheck.checks import Verdict, recheck
 from matching.recheck.claims import claims_of
+from matching.recheck.network import on_network, recheck_on_network
+from matching.recheck.power_flow import RecordedNetwork
 from matching.recheck.published import Published, Trades, published
 
 SOMEWHERE = {
@@ -43,3 +46,14 @@ def failures(verdicts: tuple[Verdict, ...]) -> dict[str, tuple[str, ...]]:
 def wrong_with(clearing: Clearing, *, network: dict[str, object] | None = None) -> dict[str, tuple[str, ...]]:
     """What the checks find wrong with a clearing."""
     return failures(recheck(as_published(clearing, network=network)))
+
+
+def wrong_on_network(
+    clearing: Clearing, network: dict[str, object], recorded: RecordedNetwork, *, baseline_w: FloatArray
+) -> dict[str, tuple[str, ...]]:
+    """What the checks find wrong with a clearing, those with a power flow included."""
+    result = as_published(clearing, network={**network, "digest": recorded.digest})
+    assert result.claims.network is not None
+    nothing = np.zeros(baseline_w.size)
+    on = on_network(result, result.claims.network, recorded, baseline_w=baseline_w, baseline_var=nothing)
+    return failures((*recheck(result), *recheck_on_network(on)))
