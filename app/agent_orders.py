@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from app.agents.battery import LOOK_BACK_S, BatteryLook, battery_order
+from app.agents.battery import EVENING_S, LOOK_BACK_S, BatteryLook, battery_orders
 from app.agents.flexible import WindowDecision, buy_at_most, decide, sell_at_least, without_own_use
 from app.agents.forecast import Forecast
 from app.agents.histories import Histories
@@ -64,9 +64,7 @@ def knowledge_at(connection: Connection, interval: DeliveryInterval, *, decided_
         sold_wh=battery_sales_between(connection, start_s=decided_s - LOOK_BACK_S, end_s=start_s),
         windows={window.metering_point: window for window in windows},
         traded=traded_by_window(connection, [window.window_id for window in windows], before_s=start_s),
-        prices=known_prices(connection, start_s=decided_s - (DAYS_OF_MEMORY + 1) * DAY_S, decided_s=decided_s)
-        if windows
-        else {},
+        prices=known_prices(connection, start_s=decided_s - (DAYS_OF_MEMORY + 1) * DAY_S, decided_s=decided_s),
         decided_s=decided_s,
     )
 
@@ -101,13 +99,7 @@ def window_decision(
     home: Home, window: WindowOrder, forecast: Forecast, known: Knowledge, interval: DeliveryInterval
 ) -> WindowDecision:
     """What a window does in `interval`, against the prices that are expected until it ends."""
-    prices = expected_prices(
-        known.prices,
-        range(interval.start_s, window.latest_s, interval.minutes * 60),
-        decided_s=known.decided_s,
-        lowest=sell_at_least(home.bounds),
-        highest=buy_at_most(home.bounds),
-    )
+    prices = _expected(home, known, interval, until_s=window.latest_s)
     return decide(
         home.facts,
         window,
@@ -129,19 +121,31 @@ def _spare(
     home: Home, forecast: Forecast, known: Knowledge, histories: Histories, interval: DeliveryInterval
 ) -> Iterator[Placement]:
     point = home.point.id
-    order = battery_order(
+    orders = battery_orders(
         home.facts,
         looks=known.looks[point],
         sold_wh=known.sold_wh.get(point, 0),
         daily_export_wh=histories.daily_export_wh(point, decided_s=known.decided_s),
         expected=forecast,
+        prices=_expected(home, known, interval, until_s=interval.start_s + EVENING_S),
         limits=home.limits,
         bounds=home.bounds,
         interval=interval,
         now_s=known.decided_s,
     )
-    if order is not None:
-        yield Placement(orders=(order,), reason=SPARE_REASON)
+    if orders:
+        yield Placement(orders=orders, reason=SPARE_REASON)
+
+
+def _expected(home: Home, known: Knowledge, interval: DeliveryInterval, *, until_s: int) -> list[int]:
+    """Expected prices of the intervals from `interval` to `until_s`."""
+    return expected_prices(
+        known.prices,
+        range(interval.start_s, until_s, interval.minutes * 60),
+        decided_s=known.decided_s,
+        lowest=sell_at_least(home.bounds),
+        highest=buy_at_most(home.bounds),
+    )
 
 
 def _together(placements: list[Placement]) -> tuple[Placement, ...]:

@@ -8,8 +8,11 @@ days. The order is flexible: it flows only if accepted. Nothing is offered until
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.agents.curve import Outlook, curve_of
+from app.agents.flexible import STEPS_MAX, buy_at_most, sell_at_least
 from app.agents.forecast import Forecast
 from app.agents.household import HomeFacts, PriceBounds, StandingLimits, sell_limit
+from app.agents.reservoir import MWH_PER_WH, Reservoir, worths
 from matching.orders import Firmness, Order, Side
 from meters.interval import DeliveryInterval
 
@@ -17,7 +20,8 @@ OBSERVED_AT_LEAST_S = 12 * 3600
 LOOK_BACK_S = 24 * 3600
 OFFERED_SHARE_PERCENT = 80
 """Of the spare energy: the rest stays as a margin for an evening that differs from the last."""
-SPREAD_OVER_SLOTS = 12
+EVENING_S = 6 * 3600
+"""How far ahead the sale of spare energy is planned."""
 REFILLS_A_DAY = 2
 """What a home feeds in on a usual day must fill its battery this often before anything is sold from it."""
 
@@ -38,36 +42,58 @@ def spare_wh(looks: Sequence[BatteryLook], *, sold_wh: int, now_s: int) -> int:
     return max(0, min(look.stored_wh for look in recent) * OFFERED_SHARE_PERCENT // 100 - sold_wh)
 
 
-def battery_order(
+def battery_orders(
     home: HomeFacts,
     *,
     looks: Sequence[BatteryLook],
     sold_wh: int,
     daily_export_wh: int,
     expected: Forecast,
+    prices: Sequence[int],
     limits: StandingLimits,
     bounds: PriceBounds,
     interval: DeliveryInterval,
     now_s: int,
-) -> Order | None:
-    """A flexible sell order for a part of the spare energy, None while the sun still feeds in or nothing is spare.
+) -> tuple[Order, ...]:
+    """Flexible sell orders for the spare energy, none while the sun still feeds in or nothing is spare.
 
     `sold_wh` is what this battery has sold in the last `LOOK_BACK_S` seconds, `daily_export_wh` what the home feeds in
-    on a usual day.
+    on a usual day, `prices` what the evening is expected to pay from `interval` on. What is sold has to be worth more
+    than later in the evening, and whatever is left is worth its feed-in price.
     """
     if expected.export_wh > 0 or daily_export_wh < REFILLS_A_DAY * home.battery_wh:
-        return None
+        return ()
     spare = spare_wh(looks, sold_wh=sold_wh, now_s=now_s)
-    quantity_wh = min(spare // SPREAD_OVER_SLOTS, home.battery_w * interval.minutes // 60)
-    if quantity_wh <= 0:
-        return None
-    return Order(
-        order_id=f"{home.metering_point}-{interval.start_s}-battery",
-        participant=home.participant,
-        metering_point=home.metering_point,
-        side=Side.SELL,
-        quantity_wh=quantity_wh,
-        limit_micro_per_kwh=sell_limit(limits, bounds),
-        firmness=Firmness.FLEXIBLE,
-        bus=home.bus,
+    if not spare:
+        return ()
+    wanted = limits.sell_at_least_micro_per_kwh
+    steps, at_least = len(prices), sell_at_least(bounds) if wanted is None else sell_limit(limits, bounds)
+    evening = Reservoir(
+        charge_wh=(0,) * steps,
+        discharge_wh=(home.battery_w * interval.minutes // 60,) * steps,
+        least_mwh=(0,) * steps,
+        most_mwh=(spare * MWH_PER_WH,) * steps,
+        efficiency_permille=1000,
+        end_slope=max(0, at_least) * 1000,
+    )
+    outlook = Outlook(
+        surplus_wh=0,
+        surplus_price=prices[0],
+        buy_at_most=buy_at_most(bounds),
+        sell_at_least=at_least,
+        steps_max=STEPS_MAX,
+    )
+    curve = curve_of(evening, worths(evening, prices)[0], spare * MWH_PER_WH, outlook)
+    return tuple(
+        Order(
+            order_id=f"{home.metering_point}-{interval.start_s}-battery{number}",
+            participant=home.participant,
+            metering_point=home.metering_point,
+            side=Side.SELL,
+            quantity_wh=step.quantity_wh,
+            limit_micro_per_kwh=step.limit_micro_per_kwh,
+            firmness=Firmness.FLEXIBLE,
+            bus=home.bus,
+        )
+        for number, step in enumerate(curve.sell, 1)
     )

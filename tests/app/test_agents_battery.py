@@ -1,6 +1,6 @@
 """A battery sells what it did not need, and no more."""
 
-from app.agents.battery import BatteryLook, battery_order, spare_wh
+from app.agents.battery import BatteryLook, battery_orders, spare_wh
 from app.agents.forecast import Forecast
 from app.agents.household import HomeFacts, PriceBounds, StandingLimits
 from matching.orders import Firmness, Order, Side
@@ -20,14 +20,16 @@ def order(
     sold_wh: int = 0,
     expected: Forecast = DARK,
     daily_export_wh: int = 50_000,
-) -> Order | None:
-    return battery_order(
+    limits: StandingLimits = StandingLimits(),  # noqa: B008  frozen
+) -> tuple[Order, ...]:
+    return battery_orders(
         HOME,
         looks=looks,
         sold_wh=sold_wh,
         daily_export_wh=daily_export_wh,
         expected=expected,
-        limits=StandingLimits(),
+        prices=[140_000] * 24,
+        limits=limits,
         bounds=BOUNDS,
         interval=DeliveryInterval.at(NOW_S + 900),
         now_s=NOW_S,
@@ -46,17 +48,24 @@ def test_nothing_is_spare_before_half_a_day_was_seen() -> None:
 
 
 def test_a_battery_that_the_sun_does_not_fill_twice_a_day_is_kept() -> None:
-    assert order(daily_export_wh=12_399) is None
-    assert order(daily_export_wh=12_400) is not None
+    assert order(daily_export_wh=12_399) == ()
+    assert order(daily_export_wh=12_400) != ()
 
 
-def test_the_offer_is_flexible_and_spread_over_the_evening() -> None:
-    offer = order()
-    assert offer is not None
-    assert (offer.side, offer.quantity_wh, offer.firmness) == (Side.SELL, 200, Firmness.FLEXIBLE)
-    assert offer.limit_micro_per_kwh == 110_000
+def test_the_offer_is_flexible_and_asks_what_the_evening_is_expected_to_pay() -> None:
+    offers = order()
+    # 5 kW for a quarter of an hour, of 2400 Wh that are spare.
+    assert sum(offer.quantity_wh for offer in offers) == 1_250
+    assert {(each.side, each.firmness, each.limit_micro_per_kwh) for each in offers} == {
+        (Side.SELL, Firmness.FLEXIBLE, 140_000)
+    }
+
+
+def test_the_owner_may_ask_for_more() -> None:
+    offers = order(limits=StandingLimits(sell_at_least_micro_per_kwh=180_000))
+    assert {offer.limit_micro_per_kwh for offer in offers} == {180_000}
 
 
 def test_nothing_is_offered_while_the_sun_feeds_in_or_when_all_is_sold() -> None:
-    assert order(expected=Forecast(import_wh=0, export_wh=50, basis="")) is None
-    assert order(sold_wh=2_400) is None
+    assert order(expected=Forecast(import_wh=0, export_wh=50, basis="")) == ()
+    assert order(sold_wh=2_400) == ()
