@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from app.agents.battery import EVENING_S, LOOK_BACK_S, BatteryLook, battery_orders
+from app.agents.battery import EVENING_S, LOOK_BACK_S, BatteryLook, battery_orders, sellable_wh
 from app.agents.flexible import WindowDecision, buy_at_most, decide, sell_at_least, without_own_use
 from app.agents.forecast import Forecast
 from app.agents.histories import Histories
@@ -121,17 +121,21 @@ def _spare(
     home: Home, forecast: Forecast, known: Knowledge, histories: Histories, interval: DeliveryInterval
 ) -> Iterator[Placement]:
     point = home.point.id
-    orders = battery_orders(
+    sellable = sellable_wh(
         home.facts,
         looks=known.looks[point],
         sold_wh=known.sold_wh.get(point, 0),
         daily_export_wh=histories.daily_export_wh(point, decided_s=known.decided_s),
         expected=forecast,
+        now_s=known.decided_s,
+    )
+    orders = battery_orders(
+        home.facts,
+        sellable_wh=sellable,
         prices=_expected(home, known, interval, until_s=interval.start_s + EVENING_S),
         limits=home.limits,
         bounds=home.bounds,
         interval=interval,
-        now_s=known.decided_s,
     )
     if orders:
         yield Placement(orders=orders, reason=SPARE_REASON)

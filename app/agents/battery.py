@@ -42,29 +42,40 @@ def spare_wh(looks: Sequence[BatteryLook], *, sold_wh: int, now_s: int) -> int:
     return max(0, min(look.stored_wh for look in recent) * OFFERED_SHARE_PERCENT // 100 - sold_wh)
 
 
-def battery_orders(
+def sellable_wh(
     home: HomeFacts,
     *,
     looks: Sequence[BatteryLook],
     sold_wh: int,
     daily_export_wh: int,
     expected: Forecast,
+    now_s: int,
+) -> int:
+    """Spare energy that may be sold; none while the sun still feeds in, or does not fill the battery often enough.
+
+    `sold_wh` is what this battery has sold in the last `LOOK_BACK_S` seconds, `daily_export_wh` what the home feeds in
+    on a usual day.
+    """
+    if expected.export_wh > 0 or daily_export_wh < REFILLS_A_DAY * home.battery_wh:
+        return 0
+    return spare_wh(looks, sold_wh=sold_wh, now_s=now_s)
+
+
+def battery_orders(
+    home: HomeFacts,
+    *,
+    sellable_wh: int,
     prices: Sequence[int],
     limits: StandingLimits,
     bounds: PriceBounds,
     interval: DeliveryInterval,
-    now_s: int,
 ) -> tuple[Order, ...]:
-    """Flexible sell orders for the spare energy, none while the sun still feeds in or nothing is spare.
+    """Flexible sell orders for what may be sold of a battery's energy over the evening.
 
-    `sold_wh` is what this battery has sold in the last `LOOK_BACK_S` seconds, `daily_export_wh` what the home feeds in
-    on a usual day, `prices` what the evening is expected to pay from `interval` on. What is sold has to be worth more
-    than later in the evening, and whatever is left is worth its feed-in price.
+    `prices` is what the evening is expected to pay from `interval` on. What is sold has to be worth more than later in
+    the evening, and whatever is left is worth its feed-in price.
     """
-    if expected.export_wh > 0 or daily_export_wh < REFILLS_A_DAY * home.battery_wh:
-        return ()
-    spare = spare_wh(looks, sold_wh=sold_wh, now_s=now_s)
-    if not spare:
+    if not sellable_wh:
         return ()
     wanted = limits.sell_at_least_micro_per_kwh
     steps, at_least = len(prices), sell_at_least(bounds) if wanted is None else sell_limit(limits, bounds)
@@ -72,7 +83,7 @@ def battery_orders(
         charge_wh=(0,) * steps,
         discharge_wh=(home.battery_w * interval.minutes // 60,) * steps,
         least_mwh=(0,) * steps,
-        most_mwh=(spare * MWH_PER_WH,) * steps,
+        most_mwh=(sellable_wh * MWH_PER_WH,) * steps,
         efficiency_permille=1000,
         end_slope=max(0, at_least) * 1000,
     )
@@ -83,7 +94,7 @@ def battery_orders(
         sell_at_least=at_least,
         steps_max=STEPS_MAX,
     )
-    curve = curve_of(evening, worths(evening, prices)[0], spare * MWH_PER_WH, outlook)
+    curve = curve_of(evening, worths(evening, prices)[0], sellable_wh * MWH_PER_WH, outlook)
     return tuple(
         Order(
             order_id=f"{home.metering_point}-{interval.start_s}-battery{number}",

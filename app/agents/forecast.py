@@ -86,19 +86,23 @@ def forecast(history: History, start_s: int, *, minutes: int, known_before_s: in
         for start in recent
         if (seen := history.at(start)) is not None and (mean := history.mean_at(start)) is not None
     ]
-    moved = _moved(expected, pairs)
+    capability_wh = history.capability_wh(start_s)
+    moved = _moved(expected, pairs, capability_wh)
     basis = f"own readings of the last {DAYS_OF_MEMORY} days"
-    return _signed(round(moved), basis, capability_wh=history.capability_wh(start_s))
+    return _signed(round(moved), basis, capability_wh=capability_wh)
 
 
-def _moved(expected: float, pairs: list[tuple[int, float]]) -> float:
-    """The mean, corrected by recent differences: in proportion under the sun, by addition otherwise."""
+def _moved(expected: float, pairs: list[tuple[int, float]], capability_wh: int) -> float:
+    """The mean, corrected by recent differences: in proportion under the sun, by addition otherwise.
+
+    A home that needs less than usual does not feed in for that beyond what it ever did at this time of day.
+    """
     if not pairs:
         return expected
     seen, mean = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
     if expected > 0 and seen > 0 and mean > 0:
         return expected * (1 + DECAY * (min(seen / mean, 3.0) - 1))
-    return expected + DECAY * (seen - mean) / len(pairs)
+    return min(expected + DECAY * (seen - mean) / len(pairs), max(expected, capability_wh, 0))
 
 
 def _like_now(net_wh: int) -> Forecast:

@@ -1,6 +1,6 @@
 """A battery sells what it did not need, and no more."""
 
-from app.agents.battery import BatteryLook, battery_orders, spare_wh
+from app.agents.battery import BatteryLook, battery_orders, sellable_wh, spare_wh
 from app.agents.forecast import Forecast
 from app.agents.household import HomeFacts, PriceBounds, StandingLimits
 from matching.orders import Firmness, Order, Side
@@ -22,17 +22,16 @@ def order(
     daily_export_wh: int = 50_000,
     limits: StandingLimits = StandingLimits(),  # noqa: B008  frozen
 ) -> tuple[Order, ...]:
+    sellable = sellable_wh(
+        HOME, looks=looks, sold_wh=sold_wh, daily_export_wh=daily_export_wh, expected=expected, now_s=NOW_S
+    )
     return battery_orders(
         HOME,
-        looks=looks,
-        sold_wh=sold_wh,
-        daily_export_wh=daily_export_wh,
-        expected=expected,
+        sellable_wh=sellable,
         prices=[140_000] * 24,
         limits=limits,
         bounds=BOUNDS,
         interval=DeliveryInterval.at(NOW_S + 900),
-        now_s=NOW_S,
     )
 
 

@@ -52,6 +52,18 @@ def test_a_cloudy_morning_lowers_the_noon_but_never_below_zero() -> None:
     assert expected.import_wh == 0
 
 
+def test_a_home_without_sun_that_needs_less_than_usual_offers_nothing() -> None:
+    decided_s = NOON_S - SLOT_S
+    history = History()
+    for start_s in range(NOON_S - 8 * DAY_S, decided_s, SLOT_S):
+        big_load = start_s % DAY_S != NOON_S % DAY_S
+        history.learn(start_s, import_wh=600 if big_load else 100, export_wh=0)
+    for back in range(1, 5):
+        history.learn(decided_s - back * SLOT_S, import_wh=0, export_wh=0)
+    expected = forecast(history, NOON_S, minutes=15, known_before_s=decided_s)
+    assert (expected.import_wh, expected.export_wh) == (0, 0)
+
+
 def test_where_a_limit_was_felt_the_offer_counts_as_what_the_home_could_deliver() -> None:
     history = History()
     for day in range(1, 4):
