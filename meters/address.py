@@ -1,10 +1,12 @@
 """Where a bus is: `tcp://`, `rtu://`, `rtutcp://` and `tls://` addresses, and the pymodbus client for each."""
 
 import ssl
+import termios
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
+import serial
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.client.base import ModbusBaseClient
 from pymodbus.framer import FramerType
@@ -66,6 +68,26 @@ class BusAddress:
         if self.scheme != "rtu":
             return 0.0
         return max(0.00175, 3.5 * BITS_PER_CHARACTER / int(dict(self.options)["baud"]))
+
+    def takes_settings(self) -> bool:
+        """Whether a serial line that can be opened at all takes this speed and parity; True for every other bus."""
+        if self.scheme != "rtu":
+            return True
+        options = dict(self.options)
+        line = serial.Serial(baudrate=_whole(self, "baud", options["baud"]), bytesize=int(options["bytes"]))
+        line.port = self.target
+        try:
+            line.parity, line.stopbits = options["parity"], int(options["stop"])
+            line.open()
+            # Set a second time: some drivers complain only when what they were given is not what they took.
+            line.timeout = 0
+        except (termios.error, ValueError):
+            return False
+        except serial.SerialException:
+            return True
+        finally:
+            line.close()
+        return True
 
     def client(self, *, timeout_s: float, trace_packet: TracePacket, trace_connect: TraceConnect) -> ModbusBaseClient:
         """A pymodbus client that neither retries nor reconnects by itself.

@@ -12,6 +12,10 @@ class DeviceSilentError(BusError):
     """Nobody answered in time, or what came was not an answer to this request."""
 
 
+class DeviceUnreachableError(DeviceSilentError):
+    """There is no way to the bus: no such line, no such host, or nobody listens there."""
+
+
 class DeviceRefusedError(BusError):
     """The device answered with a Modbus exception `code`."""
 

@@ -3,23 +3,27 @@
 After a request without a certain answer the connection is closed and opened anew, so that a late answer to it finds
 nobody. Where frames carry no transaction id (RTU) a converter may still deliver the late answer into the new
 connection: the silent unit is then not asked again for `DRAIN_S`, while the other units go on. Retries are made here,
-behind everything that was already waiting, so a dead unit costs the others one timeout and not three.
+behind everything that was already waiting, so a dead unit costs the others one timeout and not three. A unit that
+has answered before is given the time its answers took and some more, never above the bus's timeout (`meters.pace`).
 """
 
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+import termios
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from pymodbus.client.base import ModbusBaseClient
 from pymodbus.exceptions import ModbusException, ModbusIOException
-from pymodbus.pdu import ExceptionResponse, ModbusPDU
+from pymodbus.pdu import ExceptionResponse
 
 from meters.address import BusAddress
-from meters.answer import Answer, BusError, DeviceRefusedError, DeviceSilentError
+from meters.answer import Answer, BusError, DeviceRefusedError, DeviceSilentError, DeviceUnreachableError
+from meters.bus_request import Request, send
 from meters.clock import Clock
 from meters.frames import Expectation, Verdict
+from meters.pace import AnswerTimes
 
 TIMEOUT_S = 0.5
 DRAIN_S = 0.6
@@ -39,35 +43,32 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 
 @dataclass(slots=True, kw_only=True)
-class _Request:
-    """A request in the queue. `words` is None for a read."""
-
-    unit: int
-    function_code: int
-    address: int
-    count: int
-    words: tuple[int, ...] | None
-    future: "asyncio.Future[Answer]"
-    attempts: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
 class _Unit:
-    """What is known of one device: not to be asked before, failures in a row, breaker open until (loop time)."""
+    """What is known of one device: not to be asked before, failures in a row, breaker open until (loop time).
+
+    times  how fast it answers, by number of registers
+    """
 
     not_before: float = 0.0
     failures: int = 0
     open_until: float = 0.0
+    times: dict[int, AnswerTimes] = field(default_factory=dict)
 
 
 class Bus:
-    """Reads and writes registers of the units on one bus. It connects when it is first asked; `close` ends it."""
+    """Reads and writes registers of the units on one bus. It connects when it is first asked; `close` ends it.
 
-    def __init__(self, address: BusAddress, *, clock: Clock, timeout_s: float = TIMEOUT_S) -> None:
+    attempts  how often a silent or busy unit is asked before that is an error
+    """
+
+    def __init__(
+        self, address: BusAddress, *, clock: Clock, timeout_s: float = TIMEOUT_S, attempts: int = ATTEMPTS
+    ) -> None:
         self.address = address
+        self._attempts = attempts
         self._clock = clock
         self._timeout_s = timeout_s
-        self._queue: asyncio.Queue[_Request] = asyncio.Queue()
+        self._queue: asyncio.Queue[Request] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
         self._client: ModbusBaseClient | None = None
         self._expected: Expectation | None = None
@@ -108,7 +109,7 @@ class Bus:
         if not insist and loop.time() < known.open_until:
             wait_s = known.open_until - loop.time()
             raise DeviceSilentError(f"{self.address} unit {unit}: silent, asked again in {wait_s:.0f} s")
-        request = _Request(
+        request = Request(
             unit=unit,
             function_code=function_code,
             address=address,
@@ -130,7 +131,7 @@ class Bus:
                 continue
             unit = self._units[request.unit]
             if loop.time() < unit.not_before:
-                loop.call_later(unit.not_before - loop.time(), self._queue.put_nowait, request)
+                loop.call_later(unit.not_before - loop.time(), self._requeue, request)
                 continue
             try:
                 answer = await self._exchange(request)
@@ -148,7 +149,7 @@ class Bus:
                 if not request.future.done():
                     request.future.set_result(answer)
 
-    async def _exchange(self, request: _Request) -> Answer:
+    async def _exchange(self, request: Request) -> Answer:
         client = await self._connected()
         if self.address.quiet_s:
             await asyncio.sleep(self.address.quiet_s)
@@ -158,14 +159,19 @@ class Bus:
             registers=request.count if request.words is None else None,
             transaction=0 if self.address.is_rtu_framed else _next_transaction(client),
         )
-        sent_at = self._clock()
+        times = self._units[request.unit].times.setdefault(request.count, AnswerTimes(self._timeout_s))
+        # How long pymodbus waits for a response, in spite of its name.
+        client.ctx.comm_params.timeout_connect = times.timeout_s
+        began, sent_at = asyncio.get_running_loop().time(), self._clock()
         try:
-            response = await _send(client, request)
+            response = await send(client, request)
         except (ModbusException, OSError) as error:
+            times.silent()
             raise DeviceSilentError(f"{self.address} unit {request.unit}: {_plain(error)}") from error
         finally:
             self._expected = None
         received_at = self._clock()
+        times.answered(asyncio.get_running_loop().time() - began)
         if isinstance(response, ExceptionResponse):
             raise self._exception(request, response.exception_code)
         words = tuple(response.registers) if request.words is None else ()
@@ -173,7 +179,7 @@ class Bus:
             raise DeviceSilentError(f"{self.address} unit {request.unit}: {len(words)} registers for {request.count}")
         return Answer(words=words, sent_at=sent_at, received_at=received_at)
 
-    def _exception(self, request: _Request, code: int) -> BusError:
+    def _exception(self, request: Request, code: int) -> BusError:
         where = f"{self.address} unit {request.unit}"
         if code in NOBODY_CODES:
             return DeviceSilentError(f"{where}: the converter found nobody (exception {code})")
@@ -189,15 +195,21 @@ class Bus:
         loop = asyncio.get_running_loop()
         until, why = self._unreachable
         if loop.time() < until:
-            raise DeviceSilentError(why)
+            raise DeviceUnreachableError(why)
         client = self.address.client(
             timeout_s=self._timeout_s, trace_packet=self._judge, trace_connect=self._on_connection
         )
-        if not await client.connect():
+        try:
+            connected = await client.connect()
+        except (termios.error, ValueError) as error:
+            raise DeviceSilentError(
+                f"{self.address}: the line takes no {dict(self.address.options)}: {error}"
+            ) from error
+        if not connected:
             client.close()
             why = f"{self.address}: cannot connect; is the address right and the device switched on?"
             self._unreachable = (loop.time() + UNREACHABLE_S, why)
-            raise DeviceSilentError(why)
+            raise DeviceUnreachableError(why)
         # Not in step with the connection before, nor with anybody else's behind the same converter.
         client.ctx.next_tid = 1 + secrets.randbelow(60_000)
         self._client = client
@@ -232,41 +244,36 @@ class Bus:
     def _answered(self, unit: _Unit) -> None:
         unit.failures, unit.open_until = 0, 0.0
 
-    def _refused(self, request: _Request, error: DeviceRefusedError) -> None:
+    def _refused(self, request: Request, error: DeviceRefusedError) -> None:
         request.attempts += 1
-        if error.code in BUSY_CODES and request.attempts < ATTEMPTS:
-            asyncio.get_running_loop().call_later(RECONNECT_S, self._queue.put_nowait, request)
+        if error.code in BUSY_CODES and request.attempts < self._attempts:
+            asyncio.get_running_loop().call_later(RECONNECT_S, self._requeue, request)
         else:
             self._fail(request, error)
 
-    def _silent(self, request: _Request, unit: _Unit, error: DeviceSilentError) -> None:
+    def _silent(self, request: Request, unit: _Unit, error: DeviceSilentError) -> None:
         loop = asyncio.get_running_loop()
         if self.address.is_rtu_framed:
             unit.not_before = loop.time() + DRAIN_S
         request.attempts += 1
-        if request.attempts < ATTEMPTS:
-            loop.call_later(RECONNECT_S, self._queue.put_nowait, request)
+        if request.attempts < self._attempts:
+            loop.call_later(RECONNECT_S, self._requeue, request)
             return
         unit.open_until = loop.time() + min(BREAKER_FIRST_S * 2**unit.failures, BREAKER_LONGEST_S)
         unit.failures += 1
         self._fail(request, error)
 
+    def _requeue(self, request: Request) -> None:
+        """Ask again now; a bus that was closed meanwhile owes an end to whoever waits."""
+        if self._worker is None or self._worker.done():
+            self._fail(request, _closed(self.address))
+        else:
+            self._queue.put_nowait(request)
+
     @staticmethod
-    def _fail(request: _Request, error: Exception) -> None:
+    def _fail(request: Request, error: Exception) -> None:
         if not request.future.done():
             request.future.set_exception(error)
-
-
-_SENDERS: dict[int, Callable[[ModbusBaseClient, _Request], Awaitable[ModbusPDU]]] = {
-    3: lambda client, ask: client.read_holding_registers(ask.address, count=ask.count, device_id=ask.unit),
-    4: lambda client, ask: client.read_input_registers(ask.address, count=ask.count, device_id=ask.unit),
-    6: lambda client, ask: client.write_register(ask.address, (ask.words or (0,))[0], device_id=ask.unit),
-    16: lambda client, ask: client.write_registers(ask.address, list(ask.words or ()), device_id=ask.unit),
-}
-
-
-async def _send(client: ModbusBaseClient, request: _Request) -> ModbusPDU:
-    return await _SENDERS[request.function_code](client, request)
 
 
 def _next_transaction(client: ModbusBaseClient) -> int:

@@ -28,7 +28,7 @@ HELP = {
     "gateway": "Read meters, sign their readings and deliver them.",
     "grid": "List networks and check injections against their limits.",
     "init": "Write an example commonwatt.toml and the first operator's sign-in link.",
-    "meter": "Read, scan and simulate Modbus meters.",
+    "meter": "Find, read, scan and simulate Modbus meters.",
     "restore": "Restore an archive into an empty directory and verify it.",
     "statement": "Write a member's statement for a month.",
     "up": "Run a whole community in one process.",

@@ -1,4 +1,4 @@
-"""Read, scan and simulate Modbus meters."""
+"""Find, read, scan and simulate Modbus meters."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import click
 
-from app.cli import refusing
+from app.cli import _meter_detection, refusing
 from app.errors import InputError
 from meters.address import AddressError, BusAddress
 from meters.answer import BusError
@@ -38,7 +38,10 @@ class DoubtfulError(Exception):
 
 @click.group()
 def command() -> None:
-    """Read, scan and simulate Modbus meters."""
+    """Find, read, scan and simulate Modbus meters."""
+
+
+command.add_command(_meter_detection.command, "detect")
 
 
 @command.command(epilog="Example: commonwatt meter read --profile eastron_sdm630 --device-id 1 tcp://192.168.1.20:502")
