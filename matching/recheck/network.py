@@ -17,11 +17,14 @@ from matching.recheck.mechanisms import outcome, unfit_rules
 from matching.recheck.power_flow import RecordedNetwork, State
 from matching.recheck.published import Published
 
+LOADINGS = frozenset({"line_loading", "trafo_loading"})
 KEPT_WITHIN = {"voltage_high": 1e-6, "voltage_low": 1e-6, "line_loading": 1e-4, "trafo_loading": 1e-4}
 FIGURE_WITHIN = 1e-6  # p.u. and percent: how well two power flows agree
 BINDING_WITHIN = 1e-5  # of the limit: the linear rows were found with another power flow
 ROW_WITHIN = 1e-4  # of the limit: what curvature makes of a row between its point and the result
 SLOPE_WITHIN = 0.02  # of a row's largest effect: buses within a thousandth count as equal, and the slope bends
+UNPRICED_WITHIN = 0.25  # the same of rows that only tell orders apart: found where they were passed, not at the result
+IDLE_BELOW = 0.1  # of the limit: what flows so far from it has no direction of its own
 NUDGE_W = 50.0  # small enough to stay straight, large enough to be seen
 NUDGED_BUSES_MAX = 400
 LOSS_WITHIN_WH = 1
@@ -222,35 +225,45 @@ def rows(on: OnNetwork) -> Iterator[str]:
 def sensitivities(on: OnNetwork) -> Iterator[str]:
     """Each row's effect at each bus is what a little more energy there does to the power flow.
 
-    In large networks only at buses where orders can be moved, and of those evenly at most NUDGED_BUSES_MAX.
+    In large networks only at buses where orders can be moved, and of those evenly at most NUDGED_BUSES_MAX. A row
+    without a shadow price only tells orders apart; what flows through its element may by now flow the other way.
     """
-    priced = [row for row in on.result.claims.certificate.rows if row.shadow_price > 0.0]
-    if not priced or on.state is None:
+    rows = [row for row in on.result.claims.certificate.rows if not _is_idle(on, row)]
+    if not rows or on.state is None:
         return
     movable = sorted(set(on.result.book.bus[on.result.flexible | on.result.curtailable].tolist()))
-    buses = sorted({*movable, *(bus for row in priced for bus in row.effect_per_wh)})
+    buses = sorted({*movable, *(bus for row in rows for bus in row.effect_per_wh)})
     if len(buses) > NUDGED_BUSES_MAX:
         buses = movable[:: -(-len(movable) // NUDGED_BUSES_MAX)]
     injection_w = on.base_w + on.moved_wh * on.w_per_wh
     for bus in buses:
-        slopes = _slopes(on, priced, bus, injection_w)
-        for row, slope in zip(priced, slopes, strict=True):
+        for row, slope in zip(rows, _slopes(on, rows, bus, injection_w), strict=True):
             largest = max(map(abs, row.effect_per_wh.values()), default=0.0)
-            claimed = row.effect_per_wh.get(bus, 0.0)
-            if not abs(claimed - slope) <= SLOPE_WITHIN * max(largest, abs(slope)):
+            claimed, within, off = row.effect_per_wh.get(bus, 0.0), SLOPE_WITHIN, [slope]
+            if row.shadow_price == 0.0:
+                within, off = UNPRICED_WITHIN, [slope, -slope] if row.kind in LOADINGS else [slope]
+            if not min(abs(claimed - found) for found in off) <= within * max(largest, abs(slope)):
                 yield f"{row}: effect at bus {bus} is {claimed} per Wh, the power flow gives {slope:.4g}"
                 return
 
 
-def _slopes(on: OnNetwork, priced: list[Row], bus: int, injection_w: FloatArray) -> list[float]:
+def _is_idle(on: OnNetwork, row: Row) -> bool:
+    """Whether a row without a shadow price is about something through which next to nothing flows at the result."""
+    value = None if on.state is None else on.state.value(row.kind, row.element)
+    if row.shadow_price > 0.0 or row.kind not in LOADINGS or value is None:
+        return False
+    return value < IDLE_BELOW * on.limit(row.kind)
+
+
+def _slopes(on: OnNetwork, rows: list[Row], bus: int, injection_w: FloatArray) -> list[float]:
     """Change of each row per Wh more at a bus."""
     nudged = injection_w.copy()
     if bus not in on.network.buses:
-        return [np.nan] * len(priced)
+        return [np.nan] * len(rows)
     nudged[on.network.buses.index(bus)] += NUDGE_W
     state = on.network.state(nudged, on.base_var, near=True)
     slopes = []
-    for row in priced:
+    for row in rows:
         before = None if on.state is None else on.state.value(row.kind, row.element)
         after = None if state is None else state.value(row.kind, row.element)
         change = np.nan if before is None or after is None else after - before

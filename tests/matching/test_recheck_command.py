@@ -112,8 +112,7 @@ def flipped_tie(table: list[dict[str, str]]) -> list[dict[str, str]]:
     """One who got 167 Wh and the one who got 166 Wh change places."""
     luckier = next(row for row in table if row["accepted_wh"] == "167")
     unlucky = next(row for row in table if row["accepted_wh"] == "166")
-    figures = ("accepted_wh", "amount_nano")
-    for name in figures:
+    for name in ("accepted_wh", "amount_nano"):
         luckier[name], unlucky[name] = unlucky[name], luckier[name]
     return table
 
@@ -162,7 +161,12 @@ ALTERATIONS: dict[str, tuple[str, Alteration, str, str]] = {
         "dual_welfare_nano",
     ),
     "gap_relative": ("plain", claim("certificate", "gap_relative", to=0.1), "dual welfare", "gap_relative is 0.1"),
-    "the certificate's price": ("plain", claim("certificate", "price_micro_per_kwh", to=9e4), "optimality", "missing"),
+    "the certificate's price": (
+        "plain",
+        claim("certificate", "price_micro_per_kwh", to=120_001.0),
+        "optimality",
+        "0 are",
+    ),
     "the clearing price": ("plain", claim("clearing_price_micro_per_kwh", to=120_100), "uniform price", "120100"),
     "the supporting prices": (
         "plain",
@@ -178,6 +182,16 @@ ALTERATIONS: dict[str, tuple[str, Alteration, str, str]] = {
     "a negative shadow price": ("amber", claim(*ROW, "shadow_price", to=-1.0), "shadow prices", "below zero"),
     "a room": ("amber", claim(*ROW, "room", to=lambda room: room * 1.1), "rows", "row voltage_high"),
     "a sensitivity": ("amber", claim(*ROW, "effect_per_wh", to=other_effect), "sensitivities", "row voltage_high"),
+    "a row that tells orders apart and is none": (
+        "amber",
+        claim(
+            "certificate",
+            "rows",
+            to=lambda rows: [*rows, {**rows[0], "shadow_price": 0.0, "effect_per_wh": {"2": 1e-5}}],
+        ),
+        "sensitivities",
+        "row voltage_high",
+    ),
     "an element": ("amber", claim(*ROW, "element", to=99), "rows", "no such element"),
     "what binds": ("amber", claim("binding", to=[]), "binding limits", "is missing"),
     "a binding value": ("amber", claim("binding", 0, "value", to=1.04), "binding limits", "value 1.04"),
