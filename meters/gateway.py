@@ -7,7 +7,7 @@ the platform has not acknowledged is sent again. Set-points come from the platfo
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from meters.address import AddressError, BusAddress
@@ -23,6 +23,7 @@ from meters.energy import BoundaryReading
 from meters.gateway_config import ConfigError, GatewayConfig, check
 from meters.gateway_loop import run
 from meters.gateway_reports import ControlReport, SweepReport
+from meters.gateway_status import OUTBOX_NAME
 from meters.interval import DeliveryInterval
 from meters.outbox import Outbox
 from meters.outbox_file import Parcel
@@ -32,7 +33,6 @@ from meters.signing import FLAG_IMPORTED, ReadingBatch, RegisterReading, sign_ba
 from meters.sunspec import SunSpecError
 from meters.watch import MeterWatch, Observation
 
-OUTBOX_NAME = "outbox.sqlite"
 RETRY_S = 0.1
 REFUSED_FIRST_S, REFUSED_LONGEST_S = 60.0, 3600.0
 
@@ -282,6 +282,14 @@ class Gateway:
             self._set.discard(device)
         return limited_w, powered_w
 
-    async def run(self, stop: asyncio.Event | None = None) -> None:
-        """Read, deliver and control in real time until `stop` is set or the task is cancelled."""
-        await run(self, clock=self._clock, stop=stop or asyncio.Event())
+    @property
+    def clock_error_s(self) -> float | None:
+        """How far the machine's clock is ahead of the platform's; None before the first answer."""
+        return self._api.clock_error_s
+
+    async def run(self, stop: asyncio.Event | None = None, *, alive: Callable[[], None] = lambda: None) -> None:
+        """Read, deliver and control in real time until `stop` is set or the task is cancelled.
+
+        alive  called again and again as long as meters are read
+        """
+        await run(self, clock=self._clock, stop=stop or asyncio.Event(), alive=alive)

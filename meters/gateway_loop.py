@@ -5,7 +5,7 @@ Reading never waits for the network: delivery and control are tasks of their own
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from meters.clock import Clock
 from meters.delivery import UploadReport
 from meters.gateway_config import GatewayConfig
 from meters.gateway_reports import ControlReport, SweepReport
+from meters.gateway_status import StatusFile
 from meters.interval import DeliveryInterval
 from meters.outbox import Outbox
 
@@ -37,6 +38,9 @@ class RunsInRealTime(Protocol):
     @property
     def outbox(self) -> Outbox: ...
 
+    @property
+    def clock_error_s(self) -> float | None: ...
+
     async def sweep(self, boundary: datetime, *, within_s: float = 0.0) -> SweepReport: ...
 
     async def poll(self) -> Mapping[str, str]: ...
@@ -48,15 +52,16 @@ class RunsInRealTime(Protocol):
     async def report_batteries(self) -> Mapping[str, int]: ...
 
 
-async def run(gateway: RunsInRealTime, *, clock: Clock, stop: asyncio.Event) -> None:
-    """Run until `stop` is set. Errors that no retry can mend end it."""
+async def run(gateway: RunsInRealTime, *, clock: Clock, stop: asyncio.Event, alive: Callable[[], None]) -> None:
+    """Run until `stop` is set, calling `alive` while reading goes on. Errors that no retry can mend end it."""
+    status = StatusFile(gateway.config.state_dir, clock)
     boundary_read = asyncio.Event()
     interval_began = asyncio.Event()
     interval_began.set()
     async with asyncio.TaskGroup() as tasks:
         running = [
-            tasks.create_task(_read(gateway, clock, boundary_read, interval_began)),
-            tasks.create_task(_deliver(gateway, clock, boundary_read)),
+            tasks.create_task(_read(gateway, clock, boundary_read, interval_began, status, alive)),
+            tasks.create_task(_deliver(gateway, clock, boundary_read, status)),
             tasks.create_task(_obey(gateway, clock, interval_began)),
         ]
         await stop.wait()
@@ -65,34 +70,42 @@ async def run(gateway: RunsInRealTime, *, clock: Clock, stop: asyncio.Event) -> 
 
 
 async def _read(
-    gateway: RunsInRealTime, clock: Clock, boundary_read: asyncio.Event, interval_began: asyncio.Event
+    gateway: RunsInRealTime,
+    clock: Clock,
+    boundary_read: asyncio.Event,
+    interval_began: asyncio.Event,
+    status: StatusFile,
+    alive: Callable[[], None],
 ) -> None:
     minutes = gateway.config.interval_minutes
     # Settled before polling: a poll that ends behind the boundary must not make it forgotten.
     boundary = DeliveryInterval.containing(clock(), minutes).end
-    await gateway.poll()
+    status.read(await gateway.poll(), gateway.clock_error_s)
     # What passed while the gateway was down is known by now.
     boundary_read.set()
     while True:
         while (next_poll := clock() + timedelta(seconds=gateway.config.poll_s)) < boundary:
-            await _until(next_poll, clock)
-            await gateway.poll()
-        await _until(boundary + timedelta(seconds=AFTER_BOUNDARY_S), clock)
+            await _until(next_poll, clock, alive)
+            status.read(await gateway.poll(), gateway.clock_error_s)
+        await _until(boundary + timedelta(seconds=AFTER_BOUNDARY_S), clock, alive)
         interval_began.set()
         # After a pause of the machine several boundaries may have passed: one read interpolates them all.
         latest = DeliveryInterval.containing(clock(), minutes).start
         report = await gateway.sweep(max(boundary, latest), within_s=SWEEP_WITHIN_S)
+        status.read(report.failed, gateway.clock_error_s)
         for device, failure in sorted(report.failed.items()):
             log.warning("%s was not read at %s: %s", device, report.boundary.strftime("%H:%M"), failure)
         boundary_read.set()
         boundary = DeliveryInterval.containing(clock(), minutes).end
 
 
-async def _deliver(gateway: RunsInRealTime, clock: Clock, boundary_read: asyncio.Event) -> None:
+async def _deliver(gateway: RunsInRealTime, clock: Clock, boundary_read: asyncio.Event, status: StatusFile) -> None:
     pruned = None
     while True:
         if gateway.outbox.pending():
-            await gateway.upload()
+            report = await gateway.upload()
+            refusals = (f"{refusal.device} {refusal.code} {refusal.message}" for refusal in report.refused)
+            status.uploaded(report.error or "; ".join(refusals))
         today = clock().date()
         if today != pruned:
             oldest = clock() - timedelta(days=gateway.config.keep_days)
@@ -122,6 +135,8 @@ async def _woken(event: asyncio.Event, timeout_s: float) -> None:
     event.clear()
 
 
-async def _until(instant: datetime, clock: Clock) -> None:
-    while (left_s := (instant - clock()).total_seconds()) > 0:  # noqa: ASYNC110  the clock may be set, and nobody says so
+async def _until(instant: datetime, clock: Clock, alive: Callable[[], None]) -> None:
+    alive()
+    while (left_s := (instant - clock()).total_seconds()) > 0:
         await asyncio.sleep(min(left_s, NAP_S))
+        alive()

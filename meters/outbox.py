@@ -15,6 +15,7 @@ from meters.outbox_file import (
     Alarm,
     Chain,
     Parcel,
+    look_into,
     open_file,
     reading_of,
     row_of,
@@ -33,9 +34,12 @@ Cut = tuple[str, int, int, int]
 class Outbox:
     """Readings waiting for the platform, in one SQLite file that belongs to one gateway at a time."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create. Raises OutboxError if another process has it or if the file is damaged."""
-        self._db, self._lock = open_file(path)
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open or create. Raises OutboxError if another process has it or if the file is damaged.
+
+        read_only  look into one that exists, whoever has it
+        """
+        self._db, self._lock = look_into(path) if read_only else open_file(path)
 
     def __enter__(self) -> Self:
         return self

@@ -92,7 +92,7 @@ def open_file(path: Path) -> tuple[sqlite3.Connection, TextIO]:
     Raises OutboxError if another process has it or if the file is damaged.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = path.with_name(f"{path.name}.lock").open("w", encoding="utf-8")
+    lock = _lock_of(path).open("w", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not path.exists():
@@ -110,6 +110,34 @@ def open_file(path: Path) -> tuple[sqlite3.Connection, TextIO]:
         remedy = "move it away and start again; what the platform has acknowledged is not lost"
         raise OutboxError(f"{path} is damaged ({error}): {remedy}") from error
     return connection, lock
+
+
+def look_into(path: Path) -> tuple[sqlite3.Connection, TextIO]:
+    """The database for reading only, beside the gateway that has it. Raises OutboxError if it cannot be read."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    try:
+        connection.execute("PRAGMA busy_timeout=5000")
+        connection.execute("SELECT count(*) FROM chain")
+        return connection, _lock_of(path).open(encoding="utf-8")
+    except (OSError, sqlite3.DatabaseError) as error:
+        connection.close()
+        raise OutboxError(f"{path} cannot be read: {error}") from error
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a gateway has the outbox at `path`."""
+    try:
+        with _lock_of(path).open(encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
 
 
 @contextmanager

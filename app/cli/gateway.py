@@ -1,10 +1,13 @@
 """Read meters, sign their readings and deliver them."""
 
 import asyncio
+import json
 import logging
 import os
 import signal
 import threading
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -26,9 +29,11 @@ from meters.credentials import (
 )
 from meters.gateway import Gateway
 from meters.gateway_config import ConfigError, GatewayConfig
+from meters.gateway_status import gateway_status, is_well
 from meters.outbox_file import OutboxError
 from meters.profile import load_profile
 from meters.reader import MeterReader, ModelMissingError
+from meters.service_notice import ALIVE, READY, STOPPING, notify
 from meters.sunspec import SunSpecError
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path), default=Path("gateway.toml"))
@@ -98,11 +103,29 @@ async def _run(config: GatewayConfig, credentials: Credentials) -> None:
     async with MeterApi(config.server, token=credentials.token, clock=clock) as api:
         gateway = Gateway(config, clock=clock, api=api, credentials=credentials)
         await gateway.open()
+        notify(READY, os.environ)
         click.echo(f"{config.name} reads {len(config.meters)} meters and delivers to {config.server}")
         try:
-            await gateway.run(stop)
+            await gateway.run(stop, alive=partial(notify, ALIVE, os.environ))
         finally:
+            notify(STOPPING, os.environ)
             await gateway.close()
+
+
+@command.command(epilog="Example: commonwatt gateway status /etc/commonwatt/gateway.toml")
+@CONFIG
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def status(config: Path, *, as_json: bool) -> None:
+    """Say how the gateway of CONFIG is, from what it left in its state directory. Ends with 1 if something is wrong."""
+    with refusing(ConfigError, OutboxError):
+        lines = gateway_status(GatewayConfig.load(config), clock_from_environment(os.environ)())
+    if as_json:
+        click.echo(json.dumps({"well": is_well(lines), "lines": [asdict(line) for line in lines]}))
+    else:
+        for line in lines:
+            click.echo(f"{'  ' if line.good else '! '}{line.what}")
+    if not is_well(lines):
+        raise SystemExit(1)
 
 
 @command.command(epilog="Example: commonwatt gateway enroll --server https://energy.example.org --code K7QF-2MXA")
