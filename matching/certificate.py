@@ -139,20 +139,38 @@ def network_certificate(
 
     `class_adder` [n_class] is mu.effect of each class of buses; like price and rows in published figures.
     """
-    side, group_side = np.where(cells.is_sell, 1.0, -1.0), np.where(cells.group_is_sell, 1.0, -1.0)
-    surplus = side * (price_micro_per_kwh - cells.price_micro_per_kwh - class_adder[cells.moved_class])
-    worth = np.maximum(surplus, 0.0)
-    grouped = cells.group != NO_GROUP
-    relieved = group_side * class_adder[cells.group_class] - curtailment_price_micro_per_kwh
-    worth[grouped] = np.maximum(worth[grouped], relieved[cells.group[grouped]])
-    bound = float(worth @ cells.capacity_wh) - price_micro_per_kwh * loss_wh
-    whole = round(bound + sum(row.shadow_price * row.room for row in rows))
+    bound = network_bound(
+        cells,
+        rows=rows,
+        class_adder=class_adder,
+        price_micro_per_kwh=price_micro_per_kwh,
+        curtailment_price_micro_per_kwh=curtailment_price_micro_per_kwh,
+    )
+    whole = round(bound - price_micro_per_kwh * loss_wh)
     return Certificate(
         price_micro_per_kwh=price_micro_per_kwh,
         dual_welfare_nano=whole,
         gap_relative=gap_relative(whole, welfare),
         rows=rows,
     )
+
+
+def network_bound(
+    cells: Cells,
+    *,
+    rows: tuple[CertifiedRow, ...],
+    class_adder: FloatArray,
+    price_micro_per_kwh: float | FloatArray,
+    curtailment_price_micro_per_kwh: int,
+) -> float:
+    """D of this file's head without the losses; `price_micro_per_kwh` may be one price for each cell [n_cell]."""
+    side, group_side = np.where(cells.is_sell, 1.0, -1.0), np.where(cells.group_is_sell, 1.0, -1.0)
+    surplus = side * (price_micro_per_kwh - cells.price_micro_per_kwh - class_adder[cells.moved_class])
+    worth = np.maximum(surplus, 0.0)
+    grouped = cells.group != NO_GROUP
+    relieved = group_side * class_adder[cells.group_class] - curtailment_price_micro_per_kwh
+    worth[grouped] = np.maximum(worth[grouped], relieved[cells.group[grouped]])
+    return float(worth @ cells.capacity_wh) + sum(row.shadow_price * row.room for row in rows)
 
 
 def certified_rows(

@@ -4,9 +4,10 @@
   a limit is passed              optimise, power flow, linearise, repeat    (congestion.py)
   limits cannot be kept          curtail as far as helps, firm orders trade (scarcity.py)
 
-A mechanism that does not optimise, which premiums and grid fees make of the double auction, is asked in the place of
-sort and merge, and where its result passes a limit flexible orders stay out, curtailment does what it can, and the rest
-goes through the mechanism once more.
+Where energy has attributes or grid fees, classes of sellers and of buyers are matched (`matching.preferences`) in the
+place of sort and merge, and the same loop optimises over them. A mechanism that does not optimise is asked in the place
+of sort and merge, and where its result passes a limit flexible orders stay out, curtailment does what it can, and the
+rest goes through the mechanism once more.
 
 Whatever comes out is priced, checked by the judge of the network and by the invariants of the market, and only then
 published.
@@ -25,6 +26,8 @@ from matching.decision import Decision, Refusal
 from matching.disaggregation import WholeOutcome
 from matching.injections import feeder_of
 from matching.mechanisms.interface import Match
+from matching.optimiser import OneClass, Optimiser
+from matching.preferences.network import ByClass, priced_within_rows
 from matching.publication import publish
 from matching.rationing import keyed_tie_keys
 from matching.result import Clearing, Status
@@ -89,23 +92,45 @@ def _within_limits(market: BoundMarket) -> Decision:
         load_solver()
     if not market.terms.mechanism.properties.optimal:
         return _refusing(market, () if point is None else point.violations)
-    rounds = 1
-    for factor in MARGIN_FACTORS if point is not None else ():
-        assert point is not None
-        bound, used = keep_limits(market, point, margin_factor=factor)
-        rounds += used
-        if bound is None:
-            break
-        decision = _judged(market, Decision.within_rows(bound, market.terms.book.quantity_wh, rounds))
-        if decision.keeps_limits:
-            _assert_specified(market, bound)
-            return _with_light(market, decision)
+    found, rounds = (None, 1) if point is None else _bound(market, point)
+    if found is not None:
+        return _with_light(market, found)
+    if market.terms.attributes_matter:
+        return _refusing(market, () if point is None else point.violations, rounds)
     return _with_light(market, _scarce(market, rounds)[0])
 
 
-def _refusing(market: BoundMarket, limits: tuple[Violation, ...]) -> Decision:
-    """A mechanism that does not optimise: flexible energy stays out, the rest goes through it once more."""
-    decision, point = _scarce(market, 1)
+def _bound(market: BoundMarket, point: OperatingPoint) -> tuple[Decision | None, int]:
+    """The best result within the limits that the judge passes, if there is one, and how many clearings it took."""
+    terms, feeder, rounds, by_class = market.terms, market.feeder, 1, None
+    with market.stopwatch.measuring("solve"):
+        optimiser: Optimiser = (
+            ByClass.of(terms, feeder) if terms.attributes_matter else OneClass(terms=terms, feeder=feeder)
+        )
+    for factor in MARGIN_FACTORS:
+        bound, used = keep_limits(market, optimiser, point, margin_factor=factor)
+        rounds += used
+        if bound is None:
+            break
+        if market.terms.attributes_matter:
+            with market.stopwatch.measuring("solve"):
+                by_class = priced_within_rows(bound, market.terms)
+            if by_class is None:
+                break
+        decision = _judged(market, Decision.within_rows(bound, market.terms.book.quantity_wh, rounds, by_class))
+        if decision.keeps_limits:
+            if by_class is None:
+                _assert_specified(market, bound)
+            return decision, rounds
+    return None, rounds
+
+
+def _refusing(market: BoundMarket, limits: tuple[Violation, ...], rounds: int = 1) -> Decision:
+    """Flexible energy stays out, the rest goes through the mechanism once more.
+
+    So where it does not optimise, and where energy has attributes and no result within the limits was found.
+    """
+    decision, point = _scarce(market, rounds)
     if decision.match is not None and decision.match.attributes is not None:
         told = replace(decision.match.attributes, flexible_left_out=True)
         decision = replace(decision, match=replace(decision.match, attributes=told))

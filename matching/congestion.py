@@ -6,19 +6,17 @@ cycles; high voltages are not, and only their newest row counts. What the power 
 as it would be published.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from grid.limits import FloatArray, LimitKind, LimitRow, OperatingPoint, Violation
 from matching.book import BoolArray
-from matching.cells import Cells, NetworkRows, aggregate
-from matching.certificate import welfare_nano
-from matching.disaggregation import WholeOutcome, disaggregate
+from matching.cells import NetworkRows
+from matching.disaggregation import WholeOutcome
 from matching.injections import Feeder
-from matching.pricing import DualPrices
+from matching.optimiser import Optimiser
 from matching.problem import WelfareProblem, WelfareSolution
-from matching.programme import solve_programme
 from matching.rules import Terms
 from matching.stopwatch import Stopwatch
 
@@ -72,6 +70,7 @@ class BoundMarket:
 class _Search:
     """What the loop knows: where it stands, which limits are rows, old cuts, and limits that sharing has passed."""
 
+    optimiser: Optimiser
     point: OperatingPoint
     margin: float
     rounds: int = 0
@@ -83,13 +82,13 @@ class _Search:
 
 
 def keep_limits(
-    market: BoundMarket, start: OperatingPoint, *, margin_factor: float = 1.0
+    market: BoundMarket, optimiser: Optimiser, start: OperatingPoint, *, margin_factor: float = 1.0
 ) -> tuple[BoundResult | None, int]:
     """The best result within the limits, None if they cannot be kept, and how many rounds it took.
 
     `start` is a state that passes limits. `margin_factor` widens the margin kept to every limit.
     """
-    search = _Search(point=start, margin=MARGIN * margin_factor)
+    search = _Search(optimiser=optimiser, point=start, margin=MARGIN * margin_factor)
     current: BoundResult | None = None
     while search.rounds < ROUNDS_MAX:
         _activate(search)
@@ -147,14 +146,15 @@ def _clear_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRo
         if optimum is None:
             return None
         problem, solution = optimum
-        outcome, loss_wh = _whole(market, respected, optimum, problem.loss_wh), problem.loss_wh
+        outcome = search.optimiser.whole(problem, solution, respected=respected, loss_wh=problem.loss_wh)
+        loss_wh = problem.loss_wh
     point = _state(market, outcome)
     for _ in range(LOSS_CORRECTIONS_MAX):
         if point is None or _loss_is_right(market, point, loss_wh):
             break
         # Another optimum could be another corner with other losses: this one is kept and only its balance moved.
         loss_wh = market.feeder.loss_wh(point)
-        outcome = _whole(market, respected, optimum, loss_wh)
+        outcome = search.optimiser.whole(problem, solution, respected=respected, loss_wh=loss_wh)
         point = _state(market, outcome)
     if point is None:
         return None
@@ -169,7 +169,7 @@ def _clear_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRo
         apart=respected | (solution.shadow_price > 0.0),
         loss_wh=loss_wh,
         point=point,
-        welfare=welfare_of(market, outcome),
+        welfare=search.optimiser.welfare(outcome),
     )
 
 
@@ -191,11 +191,11 @@ def _optimum(
     Where the rows cannot be kept, the one that passes them least, as a place to linearise again; None when that has
     been tried often enough, or a result within the limits is known.
     """
-    cells = aggregate(market.terms.book, market.terms.book.quantity_wh, market.feeder.bus_position, rows)
-    loss_wh = market.feeder.loss_wh(search.point)
+    loss_wh = market.feeder.loss_wh(search.point) if market.terms.rules.losses == "market" else 0
+    asked = replace(search.optimiser.problem(rows), loss_wh=loss_wh)
     for room in (rows.room - margins, rows.room):
-        problem = _problem(market, cells, room, loss_wh)
-        solution = solve_programme(problem)
+        problem = replace(asked, room=room)
+        solution = search.optimiser.solve(problem)
         if solution is not None:
             search.infeasible_in_a_row = 0
             return problem, solution
@@ -203,8 +203,8 @@ def _optimum(
     search.cuts.clear()
     if search.best is not None or search.infeasible_in_a_row >= INFEASIBLE_ROUNDS_MAX:
         return None
-    problem = _problem(market, cells, rows.room - margins, loss_wh, elastic=True)
-    solution = solve_programme(problem)
+    problem = replace(asked, room=rows.room - margins, elastic=True)
+    solution = search.optimiser.solve(problem)
     return None if solution is None else (problem, solution)
 
 
@@ -239,54 +239,12 @@ def _still_holds(market: BoundMarket, search: _Search, cut: Cut, limit_rows: tup
     return bool(left >= really_left - search.margin * owner.limit)
 
 
-def _problem(
-    market: BoundMarket, cells: Cells, room: FloatArray, loss_wh: int, *, elastic: bool = False
-) -> WelfareProblem:
-    return WelfareProblem(
-        cells=cells,
-        room=room,
-        supplier=market.terms.rules.supplier,
-        loss_wh=loss_wh if market.terms.rules.losses == "market" else 0,
-        curtailment_price_micro_per_kwh=market.terms.rules.curtailment_price_micro_per_kwh,
-        elastic=elastic,
-    )
-
-
-def _whole(
-    market: BoundMarket, respected: BoolArray, optimum: tuple[WelfareProblem, WelfareSolution], loss_wh: int
-) -> WholeOutcome:
-    problem, solution = optimum
-    return disaggregate(
-        quantity_wh=market.terms.book.quantity_wh,
-        problem=problem,
-        solution=solution,
-        duals=DualPrices.of_solver(solution),
-        respected=respected,
-        loss_wh=loss_wh,
-        tie_keys=market.terms.tie_keys,
-    )
-
-
 def _remember_what_sharing_passed(
     search: _Search, point: OperatingPoint, owners: tuple[Violation, ...], priced: BoolArray
 ) -> None:
     """A row without a price was ignored when equal orders shared; if that passed it, it must not be ignored again."""
     unpriced = {_key(owner) for owner, has_price in zip(owners, priced, strict=True) if not has_price}
     search.respected |= unpriced & {_key(violation) for violation in point.violations}
-
-
-def welfare_of(market: BoundMarket, outcome: WholeOutcome) -> int:
-    """Welfare of a result in nano-units."""
-    return welfare_nano(
-        is_sell=market.terms.book.is_sell,
-        limit_micro_per_kwh=market.terms.book.limit_micro_per_kwh,
-        accepted_wh=outcome.accepted_wh,
-        curtailed_wh=outcome.curtailed_wh,
-        supplier=market.terms.rules.supplier,
-        supplier_import_wh=outcome.supplier_import_wh,
-        supplier_export_wh=outcome.supplier_export_wh,
-        curtailment_price_micro_per_kwh=market.terms.rules.curtailment_price_micro_per_kwh,
-    )
 
 
 def _key(violation: Violation) -> LimitKey:

@@ -6,6 +6,7 @@ rows and balanced where that costs least. What is curtailed of a group is shared
 uncleared.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ class WholeOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Pools:
+class Pools:
     """Cells that share: of_cell [n_cell]; the rest [n_pool].
 
     surplus  what one more accepted Wh adds to the welfare, nano-units
@@ -44,6 +45,9 @@ class _Pools:
     moves_rows: BoolArray
 
 
+Balance = Callable[[Pools], tuple[IntArray, tuple[int, int]]]
+
+
 def disaggregate(
     *,
     quantity_wh: IntArray,
@@ -53,16 +57,18 @@ def disaggregate(
     respected: BoolArray,
     loss_wh: int,
     tie_keys: TieKeys,
+    balance: Balance | None = None,
 ) -> WholeOutcome:
     """Whole Wh of an optimum, balanced for these losses.
 
-    `respected` [n_row] are rows that must tell cells apart although they have no price.
+    `respected` [n_row] are rows that must tell cells apart although they have no price. `balance` finds the totals of
+    the pools and the supplier's volumes where more than one balance must hold.
     """
     cells = problem.cells
     curtailed = _curtailment(cells, solution)
     caps = _caps(cells, solution.accepted_wh, curtailed)
     pools = _pools(problem, solution, duals, caps, respected)
-    totals, supplied = _balanced(pools, problem, solution, duals, loss_wh)
+    totals, supplied = balance(pools) if balance else _balanced(pools, problem, solution, duals, loss_wh)
     accepted = _share_pools(cells, pools, totals, caps, quantity_wh, tie_keys)
     return WholeOutcome(
         accepted_wh=accepted,
@@ -106,10 +112,10 @@ def _certain(accepted_wh: FloatArray) -> IntArray:
 
 def _pools(
     problem: WelfareProblem, solution: WelfareSolution, duals: DualPrices, caps: IntArray, respected: BoolArray
-) -> _Pools:
+) -> Pools:
     cells = problem.cells
     kept = respected | (duals.shadow_price > 0.0)
-    keys = np.vstack([cells.is_sell, cells.price_micro_per_kwh, cells.effect[kept]])
+    keys = np.vstack([cells.is_sell, cells.match_class, cells.price_micro_per_kwh, cells.effect[kept]])
     _, first, of_cell = np.unique(keys, axis=1, return_index=True, return_inverse=True)
     of_cell = of_cell.reshape(-1)
     total = np.bincount(of_cell, weights=solution.accepted_wh, minlength=first.size)
@@ -120,7 +126,7 @@ def _pools(
     surplus = side * (duals.price_micro_per_kwh - cells.price_micro_per_kwh[first]) - network_cost
     # What loads a binding row is rounded down, what relieves one is rounded up.
     whole = np.where(network_cost < 0.0, np.ceil(total - PART_WH), np.floor(total + PART_WH)).astype(np.int64)
-    return _Pools(
+    return Pools(
         of_cell=of_cell,
         is_sell=cells.is_sell[first],
         total_wh=np.clip(whole, 0, capacity),
@@ -131,7 +137,7 @@ def _pools(
 
 
 def _balanced(
-    pools: _Pools, problem: WelfareProblem, solution: WelfareSolution, duals: DualPrices, loss_wh: int
+    pools: Pools, problem: WelfareProblem, solution: WelfareSolution, duals: DualPrices, loss_wh: int
 ) -> tuple[IntArray, tuple[int, int]]:
     """Totals of the pools and the supplier's volumes, moved where it harms least until energy in equals out."""
     supplier, price = problem.supplier, duals.price_micro_per_kwh
@@ -159,7 +165,7 @@ def _balanced(
 
 
 def _share_pools(
-    cells: Cells, pools: _Pools, totals: IntArray, caps: IntArray, quantity_wh: IntArray, tie_keys: TieKeys
+    cells: Cells, pools: Pools, totals: IntArray, caps: IntArray, quantity_wh: IntArray, tie_keys: TieKeys
 ) -> IntArray:
     """Accepted Wh per order: pools that are full or empty at once, the others pro rata."""
     capacity = np.zeros(totals.size, dtype=np.int64)

@@ -43,7 +43,7 @@ class DualPrices:
 
 def trader_prices(
     *,
-    uniform_micro_per_kwh: int,
+    uniform_micro_per_kwh: int | IntArray,
     adder_micro_per_kwh: FloatArray,
     is_sell: BoolArray,
     limit_micro_per_kwh: IntArray,
@@ -51,8 +51,8 @@ def trader_prices(
 ) -> IntArray:
     """Price of each order [n]: the uniform one less its adder, rounded in the trader's favour, within its limit.
 
-    Orders without an adder get the uniform price as it is. No price falls below `lowest`, so that buyers are not paid
-    for consuming unless a limit of the book asks for it.
+    Orders without an adder get the uniform price, which may be one for each order [n], as it is. No price falls below
+    `lowest`, so that buyers are not paid for consuming unless a limit of the book asks for it.
     """
     local = uniform_micro_per_kwh - adder_micro_per_kwh
     tick = PRICE_TICK_MICRO_PER_KWH
@@ -60,7 +60,7 @@ def trader_prices(
     downwards = np.floor((local + NOISE_MICRO_PER_KWH) / tick).astype(np.int64) * tick
     rounded = np.maximum(np.where(is_sell, upwards, downwards), lowest_micro_per_kwh)
     within = np.where(is_sell, np.maximum(rounded, limit_micro_per_kwh), np.minimum(rounded, limit_micro_per_kwh))
-    return np.where(adder_micro_per_kwh == 0.0, np.int64(uniform_micro_per_kwh), within)
+    return np.where(adder_micro_per_kwh == 0.0, uniform_micro_per_kwh, within)
 
 
 def dual_prices(problem: WelfareProblem, solution: WelfareSolution, rule: PriceRule) -> DualPrices:

@@ -17,7 +17,6 @@ from matching.certificate import (
     network_certificate,
     plain_certificate,
     rounded,
-    welfare_nano,
 )
 from matching.congestion import BoundResult
 from matching.decision import Decision
@@ -25,7 +24,8 @@ from matching.injections import Feeder
 from matching.invariants import assert_invariants
 from matching.mechanisms.interface import Match, Payments
 from matching.mechanisms.k_double_auction import KDoubleAuction, price_rule
-from matching.preferences.proof import class_certificate
+from matching.optimiser import limits_welfare
+from matching.preferences.proof import class_certificate, class_network_certificate
 from matching.price_rule import floor_to_tick
 from matching.pricing import dual_prices, trader_prices
 from matching.result import Binding, Clearing
@@ -87,15 +87,16 @@ def publish(decision: Decision, terms: Terms, stopwatch: Stopwatch, feeder: Feed
 
 
 def _prices(decision: Decision, terms: Terms) -> _Prices:
-    if decision.bound is not None:
+    if decision.bound is not None and decision.by_class is None:
         return _prices_within_rows(decision, decision.bound, terms)
     assert decision.match is not None, "a result without rows is that of the mechanism"
+    by_class = decision.by_class
     return _Prices(
         payments=decision.match.payments,
         interval=decision.match.prices,
         exact=0.0 if decision.attributes is not None else _bounding_price(decision, terms, decision.match),
-        shadow_price=np.zeros(0),
-        class_adder=np.zeros(0),
+        shadow_price=np.zeros(0) if by_class is None else by_class.shadow_price,
+        class_adder=np.zeros(0) if by_class is None else by_class.class_adder,
     )
 
 
@@ -157,16 +158,7 @@ def _idle_price(quantity_wh: IntArray, terms: Terms) -> int:
 def _welfare(decision: Decision, terms: Terms) -> int:
     attributes = decision.attributes
     by_attributes = 0 if attributes is None else attributes.premium_nano - attributes.grid_fee_nano
-    return by_attributes + welfare_nano(
-        is_sell=terms.book.is_sell,
-        limit_micro_per_kwh=terms.book.limit_micro_per_kwh,
-        accepted_wh=decision.outcome.accepted_wh,
-        curtailed_wh=decision.outcome.curtailed_wh,
-        supplier=terms.rules.supplier,
-        supplier_import_wh=decision.outcome.supplier_import_wh,
-        supplier_export_wh=decision.outcome.supplier_export_wh,
-        curtailment_price_micro_per_kwh=terms.rules.curtailment_price_micro_per_kwh,
-    )
+    return by_attributes + limits_welfare(terms, decision.outcome)
 
 
 def _certificate(decision: Decision, terms: Terms, prices: _Prices, welfare: int, feeder: Feeder | None) -> Certificate:
@@ -180,6 +172,14 @@ def _certificate(decision: Decision, terms: Terms, prices: _Prices, welfare: int
             buses=feeder.limits.buses,
             movable_wh=feeder.movable_wh,
         )
+        if decision.by_class is not None:
+            return class_network_certificate(
+                decision.by_class,
+                bound.problem,
+                rows=rows,
+                price_micro_per_kwh=prices.payments.clearing_price_micro_per_kwh or 0,
+                welfare=welfare,
+            )
         return network_certificate(
             cells=bound.problem.cells,
             rows=rows,

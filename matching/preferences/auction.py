@@ -19,7 +19,7 @@ from matching.preferences.classes import MatchClasses, match_classes
 from matching.preferences.outcome import AttributeOutcome
 from matching.preferences.problem import ClassProblem
 from matching.preferences.programme import solve_classes
-from matching.preferences.supporting import ClassPriceInterval, share_of, supporting_prices
+from matching.preferences.supporting import ClassPriceInterval, ClassPrices, share_of, supporting_prices
 from matching.price_rule import PriceRule
 from matching.rationing import TieKeys, pro_rata
 
@@ -27,12 +27,9 @@ WHOLE_WITHIN_WH = 1e-3
 
 
 class AttributeAuction:
-    """The double auction over classes of sellers and of buyers.
+    """The double auction over classes of sellers and of buyers; `matching.preferences.network` under network rows."""
 
-    It does not optimise under network rows: where its result passes a limit, flexible orders stay out.
-    """
-
-    properties = Properties(average_prices=True, supplier_joins=True, pools_leftovers=True)
+    properties = Properties(optimal=True, average_prices=True, supplier_joins=True, pools_leftovers=True)
 
     def match(self, tradable: Tradable) -> Match:
         """The result without network rows; losses are not the market's here."""
@@ -58,6 +55,7 @@ def class_problem(tradable: Tradable, rows: NetworkRows) -> ClassProblem:
         classes=classes,
         room=rows.room,
         supplier=tradable.supplier,
+        loss_wh=0,
         curtailment_price_micro_per_kwh=0,
     )
 
@@ -68,20 +66,37 @@ def priced_match(
     accepted_wh: IntArray,
     flow_wh: IntArray,
     interval: ClassPriceInterval,
-    adder_micro_per_kwh: IntArray | None = None,
 ) -> Match:
     """Quantities with their prices: every class at the same share of its interval."""
-    book, main = tradable.book, _main_class(classes, flow_wh)
+    main = main_class(classes, flow_wh)
     lowest, highest = (
         int(end.plain(classes.fee)[main]) if main is not None else 0 for end in (interval.lowest, interval.highest)
     )
     plain = PriceInterval(lower_micro_per_kwh=lowest, upper_micro_per_kwh=max(lowest, highest))
     prices = interval.at(_share(price_rule(tradable, accepted_wh), plain))
+    return match_at(
+        tradable, classes, accepted_wh, flow_wh, interval=None if main is None else interval, prices=prices, plain=plain
+    )
+
+
+def match_at(
+    tradable: Tradable,
+    classes: MatchClasses,
+    accepted_wh: IntArray,
+    flow_wh: IntArray,
+    *,
+    interval: ClassPriceInterval | None,
+    prices: ClassPrices,
+    plain: PriceInterval,
+    adder_micro_per_kwh: IntArray | None = None,
+) -> Match:
+    """Quantities at these prices. `interval` is theirs, None where nothing was accepted; `plain` that of one price."""
+    book, main = tradable.book, main_class(classes, flow_wh)
     outcome = AttributeOutcome.of(
         classes=classes,
         flow_wh=flow_wh,
         prices=prices,
-        interval=interval if main is not None else None,
+        interval=interval,
         parts=assign(book.is_sell, accepted_wh, flow_wh, classes, tradable.tie_keys),
         is_sell=book.is_sell,
         adder_micro_per_kwh=adder_micro_per_kwh,
@@ -102,7 +117,7 @@ def priced_match(
     )
 
 
-def _main_class(classes: MatchClasses, flow_wh: IntArray) -> int | None:
+def main_class(classes: MatchClasses, flow_wh: IntArray) -> int | None:
     """Where the plain price is quoted: the class that sold most, members before the supplier; None if nobody did."""
     if not flow_wh.any():
         return None

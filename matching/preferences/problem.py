@@ -10,28 +10,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid.limits import FloatArray
-from matching.auction import Supplier
 from matching.book import IntArray
-from matching.cells import Cells
 from matching.orders import PRICE_TICK_MICRO_PER_KWH
 from matching.preferences.classes import MatchClasses
-from matching.problem import EXCESS_COST, SHADOW_NOISE, SUPPLIER_AVERSION, VOLUME_PREFERENCE_MAX_MICRO_PER_KWH
+from matching.problem import (
+    EXCESS_COST,
+    SHADOW_NOISE,
+    SUPPLIER_AVERSION,
+    VOLUME_PREFERENCE_MAX_MICRO_PER_KWH,
+    WelfareProblem,
+    WelfareSolution,
+)
 
 SCALED_MAX = 1e5
 WHOLE_UNITS = 2**20  # a cell is at most so many units: powers of two divide and multiply without rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ClassProblem:
-    """`cells.match_class` is the class of each cell; room [n_row] and `elastic` as in `matching.problem`."""
+class ClassProblem(WelfareProblem):
+    """`cells.match_class` is the class of each cell; the losses are none: where energy has attributes the grid's."""
 
-    cells: Cells
     classes: MatchClasses
-    room: FloatArray
-    supplier: Supplier
-    curtailment_price_micro_per_kwh: int
-    elastic: bool = False
-    loss_wh: int = 0  # losses are the grid operator's where energy has attributes
 
     @property
     def flow_worth(self) -> IntArray:
@@ -51,18 +50,10 @@ class ClassProblem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ClassSolution:
-    """The optimum in Wh and nano-units: accepted_wh [n_cell], curtailed_wh [n_group], flow_wh [n_seller, n_buyer].
+class ClassSolution(WelfareSolution):
+    """The optimum; flow_wh [n_seller, n_buyer]. There is no one price: every class has its own."""
 
-    shadow_price    [n_row] >= 0, nano-units per unit of the row
-    objective_nano  without the preference for volume
-    """
-
-    accepted_wh: FloatArray
-    curtailed_wh: FloatArray
     flow_wh: FloatArray
-    shadow_price: FloatArray
-    objective_nano: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -117,7 +108,7 @@ def solution_of(
     problem: ClassProblem, scale: ScaledClassProblem, *, variables: FloatArray, shadow_price: FloatArray
 ) -> ClassSolution:
     """A solver's answer, in its units and in the order of the variables, as a solution of the problem."""
-    cells, shape = problem.cells, problem.classes.weight.shape
+    cells, classes, shape = problem.cells, problem.classes, problem.classes.weight.shape
     energies = np.maximum(variables * scale.energy_wh, 0.0)
     ends = np.cumsum([cells.capacity_wh.size, cells.group_capacity_wh.size, problem.classes.weight.size])
     accepted, curtailed, flow, _ = np.split(energies, ends)
@@ -127,6 +118,9 @@ def solution_of(
         accepted_wh=np.minimum(accepted, cells.capacity_wh),
         curtailed_wh=np.minimum(curtailed, cells.group_capacity_wh),
         flow_wh=flow.reshape(shape),
+        supplier_import_wh=float(flow.reshape(shape)[-1].sum()) if classes.supplier_sells else 0.0,
+        supplier_export_wh=float(flow.reshape(shape)[:, -1].sum()) if classes.supplier_buys else 0.0,
+        price_micro_per_kwh=float("nan"),
         shadow_price=np.where(shadow_price > SHADOW_NOISE * SCALED_MAX, shadow_price, 0.0)
         * scale.price_unit
         / scale.row_unit,

@@ -3,8 +3,12 @@
 import numpy as np
 
 from matching.book import BoolArray, IntArray, OrderBook
-from matching.certificate import Certificate, exact_sum, gap_relative
+from matching.certificate import Certificate, CertifiedRow, exact_sum, gap_relative, network_bound
+from matching.preferences.network import ClassesWithinRows
 from matching.preferences.outcome import AttributeOutcome
+from matching.preferences.problem import ClassProblem
+from matching.preferences.row_prices import FINE
+from matching.problem import WelfareProblem
 
 
 def class_certificate(
@@ -34,6 +38,50 @@ def class_certificate(
     bound = exact_sum(np.maximum(surplus, 0) * quantity_wh) - curtailment_cost_nano
     return Certificate(
         price_micro_per_kwh=price_micro_per_kwh, dual_welfare_nano=bound, gap_relative=gap_relative(bound, welfare)
+    )
+
+
+def class_network_certificate(
+    priced: ClassesWithinRows,
+    problem: WelfareProblem,
+    *,
+    rows: tuple[CertifiedRow, ...],
+    price_micro_per_kwh: int,
+    welfare: int,
+) -> Certificate:
+    """Certificate of a result with classes under network rows, linear at its operating point.
+
+    No outcome within the rows has more welfare than
+
+        D = sum_firm Q max(0, s) + sum_flexible Q max(0, s - mu.effect)
+            + sum_curtailable Q max(0, s, -mu.relief - f) + sum_c mu_c room_c
+
+    with s = price_S - c for sellers and v - worth_B for buyers, provided worth_B + premium_SB - fee_SB <= price_S for
+    every pair, also those with the supplier at its own prices.
+    """
+    assert isinstance(problem, ClassProblem)
+    cells, classes, exact = problem.cells, problem.classes, priced.exact
+    assert (exact.worth + FINE * classes.weight <= exact.price[:, None]).all(), "a class would rather buy elsewhere"
+    if classes.supplier_sells:
+        assert exact.price[-1] <= FINE * (problem.supplier.sells_at_micro_per_kwh or 0), "the supplier would sell more"
+    if classes.supplier_buys:
+        assert exact.worth[-1] >= FINE * (problem.supplier.buys_at_micro_per_kwh or 0), "the supplier would buy more"
+    own = np.zeros(cells.capacity_wh.size)
+    for side, each in ((cells.is_sell, exact.price), (~cells.is_sell, exact.worth)):
+        own[side] = each[cells.match_class[side]] / FINE
+    bound = network_bound(
+        cells,
+        rows=rows,
+        class_adder=priced.class_adder,
+        price_micro_per_kwh=own,
+        curtailment_price_micro_per_kwh=problem.curtailment_price_micro_per_kwh,
+    )
+    whole = round(bound)
+    return Certificate(
+        price_micro_per_kwh=price_micro_per_kwh,
+        dual_welfare_nano=whole,
+        gap_relative=gap_relative(whole, welfare),
+        rows=rows,
     )
 
 

@@ -46,12 +46,27 @@ class ClassPriceInterval:
     lowest: ClassPrices
     highest: ClassPrices
 
-    def at(self, share: Fraction) -> ClassPrices:
-        """The prices at this share of the way from the lowest to the highest, floored to the tick."""
+    def at(self, share: Fraction, unit: int = 1) -> ClassPrices:
+        """The prices at this share of the way from the lowest to the highest, floored to the tick.
+
+        `unit` is how many parts of a micro-unit the interval counts in.
+        """
+        tick, noise = PRICE_TICK_MICRO_PER_KWH, int(NOISE_MICRO_PER_KWH)
+        mixed = self.mixed(share, step=tick * unit, noise=noise * unit)
+        return ClassPrices(price=mixed.price // unit, worth=mixed.worth // unit)
+
+    def mixed(self, share: Fraction, *, step: int = 1, noise: int = 0) -> ClassPrices:
+        """The prices at this share of the way, floored to whole steps; what lacks no more than `noise` is whole."""
         return ClassPrices(
-            price=_mixed(self.lowest.price, self.highest.price, share),
-            worth=_mixed(self.lowest.worth, self.highest.worth, share),
+            price=_mixed(self.lowest.price, self.highest.price, share, step, noise),
+            worth=_mixed(self.lowest.worth, self.highest.worth, share, step, noise),
         )
+
+    def in_whole(self, unit: int) -> "ClassPriceInterval":
+        """The interval in units of so many of its own."""
+        ends = (ClassPrices(price=end.price // unit, worth=end.worth // unit) for end in (self.lowest, self.highest))
+        lowest, highest = ends
+        return ClassPriceInterval(lowest=lowest, highest=highest)
 
 
 def share_of(k: float) -> Fraction:
@@ -64,11 +79,17 @@ def supporting_prices(problem: ClassProblem, accepted_wh: IntArray, flow_wh: Int
 
     That there is one proves the result optimal.
     """
-    bounds, weight, flows = _bounds(problem, accepted_wh, flow_wh), problem.classes.weight, flow_wh > 0
+    return interval_within(_bounds(problem, accepted_wh, flow_wh), problem.classes.weight, flow_wh > 0)
+
+
+def interval_within(bounds: "ClassBounds", weight: IntArray, flows: BoolArray, noise: int = 0) -> ClassPriceInterval:
+    """The interval within what the orders demand, in any whole unit; bounds may contradict each other by `noise`."""
     worth_low, price_low = (-each for each in _relaxed(-bounds.worth_from, -bounds.price_from, weight.T, flows.T))
     price_high, worth_high = _relaxed(bounds.price_to, bounds.worth_to, weight, flows)
-    assert (price_low <= price_high).all(), "no price supports the result"
-    assert (worth_low <= worth_high).all(), "no price supports the result"
+    assert (price_low <= price_high + noise).all(), "no price supports the result"
+    assert (worth_low <= worth_high + noise).all(), "no price supports the result"
+    # The higher ones of two sets of prices at which nobody would rather buy elsewhere are such a set too.
+    price_high, worth_high = np.maximum(price_high, price_low), np.maximum(worth_high, worth_low)
     # Where one side has no energy at all, what the other side asks for is the price.
     worth_high = np.where(_is_bounded(worth_high), worth_high, np.where(_is_bounded(worth_low), worth_low, 0))
     price_low = np.where(_is_bounded(price_low), price_low, np.where(_is_bounded(price_high), price_high, 0))
@@ -83,7 +104,7 @@ def supporting_prices(problem: ClassProblem, accepted_wh: IntArray, flow_wh: Int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Bounds:
+class ClassBounds:
     """What the orders of each class demand of its price and of its worth."""
 
     price_from: IntArray
@@ -92,7 +113,7 @@ class _Bounds:
     worth_to: IntArray
 
 
-def _bounds(problem: ClassProblem, accepted_wh: IntArray, flow_wh: IntArray) -> _Bounds:
+def _bounds(problem: ClassProblem, accepted_wh: IntArray, flow_wh: IntArray) -> ClassBounds:
     cells, (sellers, buyers) = problem.cells, problem.classes.weight.shape
     taken, left = accepted_wh > 0, accepted_wh < cells.capacity_wh
     price_from, price_to = np.full(sellers, -UNBOUNDED), np.full(sellers, UNBOUNDED)
@@ -111,7 +132,7 @@ def _bounds(problem: ClassProblem, accepted_wh: IntArray, flow_wh: IntArray) -> 
     if problem.classes.supplier_buys:
         worth_from[-1] = supplier.buys_at_micro_per_kwh
         worth_to[-1] = worth_from[-1] if flow_wh[:, -1].any() else UNBOUNDED
-    return _Bounds(price_from=price_from, price_to=price_to, worth_from=worth_from, worth_to=worth_to)
+    return ClassBounds(price_from=price_from, price_to=price_to, worth_from=worth_from, worth_to=worth_to)
 
 
 def _relaxed(outer: IntArray, inner: IntArray, weight: IntArray, flows: BoolArray) -> tuple[IntArray, IntArray]:
@@ -130,10 +151,9 @@ def _is_bounded(value: IntArray) -> BoolArray:
     return bounded
 
 
-def _mixed(lowest: IntArray, highest: IntArray, share: Fraction) -> IntArray:
-    """In whole numbers, so that two prices that must differ by whole ticks do so after flooring."""
-    tick, parts = PRICE_TICK_MICRO_PER_KWH, share.denominator
-    noise = int(NOISE_MICRO_PER_KWH) * parts
+def _mixed(lowest: IntArray, highest: IntArray, share: Fraction, step: int, noise: int) -> IntArray:
+    """In whole numbers, so that two prices that must differ by whole steps do so after flooring."""
+    parts = share.denominator
     pairs = zip(lowest.tolist(), highest.tolist(), strict=True)
-    mixed = [low * parts + share.numerator * (high - low) + noise for low, high in pairs]
-    return np.array([each // (tick * parts) * tick for each in mixed], dtype=np.int64)
+    mixed = [(low + noise) * parts + share.numerator * (high - low) for low, high in pairs]
+    return np.array([each // (step * parts) * step for each in mixed], dtype=np.int64)

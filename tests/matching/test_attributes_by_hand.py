@@ -193,12 +193,12 @@ def test_a_network_that_does_not_bind_changes_nothing() -> None:
     assert not result.attributes.flexible_left_out
 
 
-def test_where_a_limit_binds_flexible_orders_stay_out_and_the_result_says_so() -> None:
+def test_where_a_limit_binds_flexible_orders_trade_as_far_as_it_lets_them() -> None:
     result = on_one_line(1_000.0, "flexible")
-    assert (result.status, outcome(result)["sun"]) == (Status.AMBER, (0, 0, None))
-    assert outcome(result)["gas"][0] == 400
+    assert (result.status, outcome(result)["sun"]) == (Status.GREEN, (250, 0, 100_000))
+    assert outcome(result)["gas"][0] == 350
     assert [binding.name for binding in result.binding] == ["line 0"]
-    assert result.document()["preferences"]["flexible_left_out"] is True
+    assert result.document()["preferences"]["flexible_left_out"] is False
 
 
 def test_where_a_limit_binds_curtailable_energy_is_curtailed_and_the_rest_keeps_its_premium() -> None:
