@@ -30,6 +30,7 @@ from matching.optimiser import OneClass, Optimiser
 from matching.preferences.network import ByClass, priced_within_rows
 from matching.publication import publish
 from matching.rationing import keyed_tie_keys
+from matching.reduction import ReducedSolution
 from matching.result import Clearing, Status
 from matching.rules import INTERVAL_MINUTES, MarketRules, RuleError, Terms, require_attributes_tradable
 from matching.scarcity import curtail_as_far_as_helps
@@ -104,9 +105,7 @@ def _bound(market: BoundMarket, point: OperatingPoint) -> tuple[Decision | None,
     """The best result within the limits that the judge passes, if there is one, and how many clearings it took."""
     terms, feeder, rounds, by_class = market.terms, market.feeder, 1, None
     with market.stopwatch.measuring("solve"):
-        optimiser: Optimiser = (
-            ByClass.of(terms, feeder) if terms.attributes_matter else OneClass(terms=terms, feeder=feeder)
-        )
+        optimiser: Optimiser = ByClass.of(terms, feeder) if terms.attributes_matter else OneClass.of(terms, feeder)
     for factor in MARGIN_FACTORS:
         bound, used = keep_limits(market, optimiser, point, margin_factor=factor)
         rounds += used
@@ -179,10 +178,11 @@ def _scarce(market: BoundMarket, rounds: int) -> tuple[Decision, OperatingPoint 
 
 def _assert_specified(market: BoundMarket, bound: BoundResult) -> None:
     """The Pyomo model, solved by HiGHS, must come to the same welfare as the matrices that the loop solved."""
+    assert isinstance(bound.solution, ReducedSolution)
     with market.stopwatch.measuring("solve"):
-        specified = solve_welfare(bound.problem)
+        specified = solve_welfare(bound.problem, bound.solution.programme)
     assert specified is not None, "the Pyomo model finds no solution where the loop found one"
-    turnover = np.abs(bound.problem.cells.price_micro_per_kwh) @ specified.accepted_wh
+    turnover = np.abs(bound.solution.programme.columns.price_micro_per_kwh) @ specified.accepted_wh
     difference = abs(specified.objective_nano - bound.solution.objective_nano)
     assert difference <= SPECIFIED_RELATIVE * max(1.0, float(turnover)), (
         "the loop's optimum is not that of the Pyomo model"

@@ -29,7 +29,7 @@ STRICT_UNTIL_ROUND = 12  # until then a limit is not passed even within the tole
 NOISE = 1e-9  # of a limit
 LOSS_CORRECTIONS_MAX = 8
 WIDER_MARGIN_FROM_ROUND = 10
-DOUBLINGS_OF_MARGIN_MAX = 8
+DOUBLINGS_OF_MARGIN_MAX = 14  # to 0.3 % of a limit: in a small market one Wh is that much
 GAIN_RELATIVE_MAX = 1e-6  # of the welfare: what another round may still gain for the loop to stop
 
 LimitKey = tuple[LimitKind, int]

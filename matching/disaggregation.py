@@ -6,18 +6,19 @@ rows and balanced where that costs least. What is curtailed of a group is shared
 uncleared.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from grid.limits import FloatArray
 from matching.book import BoolArray, IntArray
-from matching.cells import NO_GROUP, Cells
+from matching.cells import NO_GROUP, Cells, distinct, sum_per
+from matching.orders import PRICE_TICK_MICRO_PER_KWH
 from matching.price_rule import NOISE_MICRO_PER_KWH
 from matching.pricing import PART_WH, DualPrices
 from matching.problem import WelfareProblem, WelfareSolution
-from matching.rationing import TieKeys, pro_rata
+from matching.rationing import TieKeys, grouped, pro_rata
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,7 +35,8 @@ class WholeOutcome:
 class Pools:
     """Cells that share: of_cell [n_cell]; the rest [n_pool].
 
-    surplus  what one more accepted Wh adds to the welfare, nano-units
+    surplus       what one more accepted Wh adds to the welfare, nano-units
+    network_cost  what it takes from the rows with a price, nano-units; negative where it relieves them
     """
 
     of_cell: IntArray
@@ -42,6 +44,7 @@ class Pools:
     total_wh: IntArray
     capacity_wh: IntArray
     surplus: FloatArray
+    network_cost: FloatArray
     moves_rows: BoolArray
 
 
@@ -72,7 +75,7 @@ def disaggregate(
     accepted = _share_pools(cells, pools, totals, caps, quantity_wh, tie_keys)
     return WholeOutcome(
         accepted_wh=accepted,
-        curtailed_wh=_share_curtailment(cells, curtailed, quantity_wh - accepted, tie_keys),
+        curtailed_wh=_share_curtailment(cells, curtailed, quantity_wh, accepted, tie_keys),
         supplier_import_wh=supplied[0],
         supplier_export_wh=supplied[1],
     )
@@ -114,15 +117,12 @@ def _pools(
     problem: WelfareProblem, solution: WelfareSolution, duals: DualPrices, caps: IntArray, respected: BoolArray
 ) -> Pools:
     cells = problem.cells
-    kept = respected | (duals.shadow_price > 0.0)
-    keys = np.vstack([cells.is_sell, cells.match_class, cells.price_micro_per_kwh, cells.effect[kept]])
-    _, first, of_cell = np.unique(keys, axis=1, return_index=True, return_inverse=True)
-    of_cell = of_cell.reshape(-1)
+    of_cell, first = _alike(cells, respected | (duals.shadow_price > 0.0))
     total = np.bincount(of_cell, weights=solution.accepted_wh, minlength=first.size)
-    capacity = np.zeros(first.size, dtype=np.int64)
-    np.add.at(capacity, of_cell, caps)
+    capacity = sum_per(of_cell, caps, first.size)
     side = np.where(cells.is_sell[first], 1.0, -1.0)
-    network_cost = duals.shadow_price @ cells.effect[:, first]
+    effect = side * cells.class_effect[:, cells.moved_class[first]]
+    network_cost = duals.shadow_price @ effect
     surplus = side * (duals.price_micro_per_kwh - cells.price_micro_per_kwh[first]) - network_cost
     # What loads a binding row is rounded down, what relieves one is rounded up.
     whole = np.where(network_cost < 0.0, np.ceil(total - PART_WH), np.floor(total + PART_WH)).astype(np.int64)
@@ -132,14 +132,35 @@ def _pools(
         total_wh=np.clip(whole, 0, capacity),
         capacity_wh=capacity,
         surplus=surplus,
-        moves_rows=(cells.effect[:, first] != 0.0).any(axis=0),
+        network_cost=network_cost,
+        moves_rows=(effect != 0.0).any(axis=0),
     )
+
+
+def _alike(cells: Cells, kept: BoolArray) -> tuple[IntArray, IntArray]:
+    """[n_cell] the pool: side, match class, price and effect on the kept rows; [n_pool] the first cell of each."""
+    _, effect_rank = np.unique(cells.class_effect[kept].T + 0.0, axis=0, return_inverse=True)
+    effect_rank = effect_rank.reshape(-1)[cells.moved_class]
+    # Pools are in the order of side, match class, price and signed effect.
+    highest = int(effect_rank.max(initial=0))
+    signed_rank = np.where(cells.is_sell, effect_rank, highest - effect_rank)
+    price = cells.price_micro_per_kwh
+    price_rank = (price - price.min(initial=0)) // PRICE_TICK_MICRO_PER_KWH
+    by_side = cells.is_sell * (int(cells.match_class.max(initial=0)) + 1) + cells.match_class
+    by_price = by_side * (int(price_rank.max(initial=0)) + 1) + price_rank
+    pools, of_cell = distinct(by_price * (highest + 1) + signed_rank)
+    first = np.zeros(pools.size, dtype=np.int64)
+    first[of_cell[::-1]] = np.arange(of_cell.size)[::-1]
+    return of_cell, first
 
 
 def _balanced(
     pools: Pools, problem: WelfareProblem, solution: WelfareSolution, duals: DualPrices, loss_wh: int
 ) -> tuple[IntArray, tuple[int, int]]:
-    """Totals of the pools and the supplier's volumes, moved where it harms least until energy in equals out."""
+    """Totals of the pools and the supplier's volumes, moved where it harms least until energy in equals out.
+
+    Among moves that harm alike, the one that loads the rows least.
+    """
     supplier, price = problem.supplier, duals.price_micro_per_kwh
     # The supplier joins as two more pools of unlimited size, for as far as it bids at all.
     sells, buys = supplier.sells_at_micro_per_kwh, supplier.buys_at_micro_per_kwh
@@ -151,12 +172,14 @@ def _balanced(
     surplus = np.append(pools.surplus, [price - (sells or 0), (buys or 0) - price])
     side = np.append(np.where(pools.is_sell, 1, -1), [1, -1])
     moves_rows = np.append(pools.moves_rows, [False, False])
+    network_cost = np.append(pools.network_cost, [0.0, 0.0])
     imbalance = int((side * total).sum()) - loss_wh
     while imbalance:
         step = -side * (1 if imbalance > 0 else -1)  # +1 accepts more, -1 accepts less
         room = np.where(step > 0, np.where(surplus >= -NOISE_MICRO_PER_KWH, capacity - total, 0), total)
         harm = np.where(room > 0, np.maximum(-step * surplus, 0.0), np.inf)
-        best = int(np.lexsort((moves_rows, np.round(harm / NOISE_MICRO_PER_KWH)))[0])
+        loads = np.round(np.maximum(step * network_cost, 0.0) / NOISE_MICRO_PER_KWH)
+        best = int(np.lexsort((moves_rows, loads, np.round(harm / NOISE_MICRO_PER_KWH)))[0])
         assert room[best] > 0, "nothing is left to balance the market with"
         moved = min(abs(imbalance), int(room[best]))
         total[best] += moved * int(step[best])
@@ -168,22 +191,31 @@ def _share_pools(
     cells: Cells, pools: Pools, totals: IntArray, caps: IntArray, quantity_wh: IntArray, tie_keys: TieKeys
 ) -> IntArray:
     """Accepted Wh per order: pools that are full or empty at once, the others pro rata."""
-    capacity = np.zeros(totals.size, dtype=np.int64)
-    np.add.at(capacity, pools.of_cell, cells.capacity_wh)
-    of_order = pools.of_cell[cells.of_order]
-    accepted = np.where((totals == capacity)[of_order], quantity_wh, 0)
-    for pool in np.flatnonzero((totals > 0) & (totals < capacity)).tolist():
-        positions = np.flatnonzero(of_order == pool)
-        accepted[positions] = _fill_up(
-            quantity_wh[positions], int(totals[pool]), cells.of_order[positions], caps, positions, tie_keys
-        )
+    capacity = sum_per(pools.of_cell, cells.capacity_wh, totals.size)
+    of_part, of_order = pools.of_cell[cells.of_part], cells.parts.of_order
+    in_full, shares = totals == capacity, (totals > 0) & (totals < capacity)
+    filling = (in_full + 2 * shares).astype(np.int8)[of_part][of_order]
+    accepted: IntArray = quantity_wh * (filling == 1)
+    sharing = np.flatnonzero(filling == 2)
+    part = of_order[sharing]
+    for pool, members in _by_number(of_part[part]):
+        positions, cell = sharing[members], cells.of_part[part[members]]
+        accepted[positions] = _fill_up(quantity_wh[positions], int(totals[pool]), cell, caps, positions, tie_keys)
     return accepted
+
+
+def _by_number(numbers: IntArray) -> Iterator[tuple[int, IntArray]]:
+    """Each number that occurs and where it does, both ascending."""
+    present, rank = np.unique(numbers, return_inverse=True)
+    return zip(present.tolist(), grouped(np.arange(numbers.size), rank), strict=True)
 
 
 def _fill_up(
     quantity_wh: IntArray, total_wh: int, cell: IntArray, caps: IntArray, positions: IntArray, tie_keys: TieKeys
 ) -> IntArray:
     """Pro rata over the orders of a pool; cells that would pass their cap get the cap, the others share the rest."""
+    cells, cell = np.unique(cell, return_inverse=True)
+    caps = caps[cells]
     accepted = np.zeros_like(quantity_wh)
     open_orders = np.ones(quantity_wh.size, dtype=np.bool_)
     while True:
@@ -203,13 +235,22 @@ def _fill_up(
             total_wh -= int(caps[number])
 
 
-def _share_curtailment(cells: Cells, curtailed_wh: IntArray, left_wh: IntArray, tie_keys: TieKeys) -> IntArray:
+def _share_curtailment(
+    cells: Cells, curtailed_wh: IntArray, quantity_wh: IntArray, accepted_wh: IntArray, tie_keys: TieKeys
+) -> IntArray:
     """Curtailed Wh per order: each group's pro rata over what its orders left uncleared."""
-    curtailed = np.zeros_like(left_wh)
-    group_of_order = cells.group[cells.of_order]
-    for group in np.flatnonzero(curtailed_wh).tolist():
-        positions = np.flatnonzero(group_of_order == group)
+    if not curtailed_wh.any():
+        return np.broadcast_to(np.int64(0), quantity_wh.shape)
+    curtailed = np.zeros_like(quantity_wh)
+    shares = np.append(curtailed_wh > 0, False)  # NO_GROUP comes last
+    of_part, of_order = cells.group[cells.of_part], cells.parts.of_order
+    sharing = np.flatnonzero(shares[of_part][of_order])
+    for group, members in _by_number(of_part[of_order[sharing]]):
+        positions = sharing[members]
         curtailed[positions] = pro_rata(
-            left_wh[positions], int(curtailed_wh[group]), positions=positions, tie_keys=tie_keys
+            quantity_wh[positions] - accepted_wh[positions],
+            int(curtailed_wh[group]),
+            positions=positions,
+            tie_keys=tie_keys,
         )
     return curtailed

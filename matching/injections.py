@@ -22,6 +22,7 @@ class Feeder:
     movable_wh         [n_bus] most that accepting flexible orders and curtailing can move there
     bus_position       [n_order] column of each order's bus
     signed_w_per_wh    [n_order] W into the grid per Wh in the interval
+    flexible_w_per_wh  [n_order] the same of flexible orders, zero of others
     """
 
     limits: NetworkLimits
@@ -30,16 +31,20 @@ class Feeder:
     movable_wh: FloatArray
     bus_position: IntArray
     signed_w_per_wh: FloatArray
+    flexible_w_per_wh: FloatArray
     flexible: BoolArray
     curtailable: BoolArray
     w_per_wh: float
 
     def injection_w(self, accepted_wh: IntArray, curtailed_wh: IntArray) -> FloatArray:
         """Baseline + firm + curtailable less curtailed + accepted flexible, per bus."""
-        moved_wh = accepted_wh * self.flexible - curtailed_wh
-        moved_w = np.bincount(self.bus_position, weights=moved_wh * self.signed_w_per_wh, minlength=self.base_w.size)
-        injected: FloatArray = self.base_w + moved_w
+        injected: FloatArray = self.base_w + self._per_bus(accepted_wh * self.flexible_w_per_wh)
+        if curtailed_wh.any():
+            injected -= self._per_bus(curtailed_wh * self.signed_w_per_wh)
         return injected
+
+    def _per_bus(self, power_w: FloatArray) -> FloatArray:
+        return np.bincount(self.bus_position, weights=power_w, minlength=self.base_w.size).astype(np.float64)
 
     def solve(self, injection_w: FloatArray) -> OperatingPoint:
         """AC power flow. Raises PowerFlowDiverged."""
@@ -112,6 +117,7 @@ def feeder_of(
         movable_wh=np.bincount(position, weights=movable, minlength=buses.size).astype(np.float64),
         bus_position=position,
         signed_w_per_wh=signed,
+        flexible_w_per_wh=signed * flexible,
         flexible=flexible,
         curtailable=book.firmness_codes == CURTAILABLE,
         w_per_wh=w_per_wh,

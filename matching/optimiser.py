@@ -7,14 +7,15 @@ sellers and of buyers.
 from dataclasses import dataclass
 from typing import Protocol
 
+from grid.limits import FloatArray
 from matching.book import BoolArray
-from matching.cells import NetworkRows, aggregate
+from matching.cells import NetworkRows, Parts, cells_of, parts_of
 from matching.certificate import welfare_nano
 from matching.disaggregation import WholeOutcome, disaggregate
 from matching.injections import Feeder
 from matching.pricing import DualPrices
 from matching.problem import WelfareProblem, WelfareSolution
-from matching.programme import solve_programme
+from matching.reduction import solve_reduced
 from matching.rules import Terms
 
 
@@ -36,18 +37,25 @@ class Optimiser(Protocol):
         """Welfare of a result in nano-units."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False)
 class OneClass:
-    """Every Wh as good as any other: one balance, one price."""
+    """Every Wh as good as any other: one balance, one price. Each optimum is looked for near the one before."""
 
     terms: Terms
     feeder: Feeder
+    parts: Parts
+    margin_micro_per_kwh: FloatArray | None = None
+
+    @classmethod
+    def of(cls, terms: Terms, feeder: Feeder) -> "OneClass":
+        """The parts of a book."""
+        return cls(terms=terms, feeder=feeder, parts=parts_of(terms.book, terms.book.quantity_wh, feeder.bus_position))
 
     def problem(self, rows: NetworkRows) -> WelfareProblem:
         """See `Optimiser`."""
-        rules, book = self.terms.rules, self.terms.book
+        rules = self.terms.rules
         return WelfareProblem(
-            cells=aggregate(book, book.quantity_wh, self.feeder.bus_position, rows),
+            cells=cells_of(self.parts, rows),
             room=rows.room,
             supplier=rules.supplier,
             loss_wh=0,
@@ -56,7 +64,11 @@ class OneClass:
 
     def solve(self, problem: WelfareProblem) -> WelfareSolution | None:
         """See `Optimiser`."""
-        return solve_programme(problem)
+        found = solve_reduced(problem, self.margin_micro_per_kwh)
+        if found is None:
+            return None
+        self.margin_micro_per_kwh = found.margin_micro_per_kwh
+        return found.solution
 
     def whole(
         self, problem: WelfareProblem, solution: WelfareSolution, *, respected: BoolArray, loss_wh: int

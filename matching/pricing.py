@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 from grid.limits import FloatArray
 from matching.auction import PriceInterval, Supplier
 from matching.book import BoolArray, IntArray
-from matching.cells import NO_GROUP
+from matching.cells import NO_GROUP, Cells
 from matching.orders import PRICE_TICK_MICRO_PER_KWH
 from matching.price_rule import NOISE_MICRO_PER_KWH, PriceRule
 from matching.problem import SHADOW_NOISE, WelfareProblem, WelfareSolution
@@ -112,9 +112,7 @@ class _SupportingPrices:
     def __init__(self, problem: WelfareProblem, solution: WelfareSolution) -> None:
         cells = problem.cells
         self._price_scale = float(max(1.0, np.abs(cells.price_micro_per_kwh).max(initial=1)))
-        columns = np.hstack([cells.effect, cells.relief])
-        largest = np.abs(columns).max(axis=1, initial=0.0)
-        self._row_scale = np.where(largest > 0.0, largest, 1.0)
+        self._row_scale = cells.largest_effect
         self._row_count, self._group_count = problem.room.size, cells.group_capacity_wh.size
         conditions = [*self._cells(problem, solution), *self._groups(problem, solution)]
         self._matrix = np.vstack([matrix for matrix, _ in conditions])
@@ -143,17 +141,32 @@ class _SupportingPrices:
         return np.asarray(found.x, dtype=np.float64) if found.status == 0 else None
 
     def _cells(self, problem: WelfareProblem, solution: WelfareSolution) -> list[tuple[FloatArray, FloatArray]]:
-        """What is accepted has a surplus of at least zero; what is left out has one of at most zero."""
-        cells = problem.cells
+        """What is accepted has a surplus of at least zero; what is left out has one of at most zero.
+
+        Within a ladder conditions differ in their bound alone: that of the worst cell accepted and of the best one left
+        out implies the others.
+        """
+        cells, conditions = problem.cells, []
         side = np.where(cells.is_sell, 1.0, -1.0)
         worth = -side * cells.price_micro_per_kwh / self._price_scale
-        room = np.zeros((side.size, self._group_count))
-        grouped = np.flatnonzero(cells.group != NO_GROUP)
-        room[grouped, cells.group[grouped]] = 1.0
-        surplus = np.hstack([side[:, None], -(cells.effect / self._row_scale[:, None]).T, -room])
         taken = solution.accepted_wh > PART_WH
         left = solution.accepted_wh < cells.capacity_wh - PART_WH
-        return [(-surplus[taken], worth[taken]), (surplus[left], -worth[left])]
+        for sign, held in ((-1.0, np.flatnonzero(taken)), (1.0, np.flatnonzero(left))):
+            first = np.flatnonzero(np.diff(cells.ladder[held], prepend=-1))
+            last = np.append(first[1:], held.size)[: first.size] - 1
+            worst_is_last = cells.is_sell[held[first]] == (sign < 0.0)  # prices ascend within a ladder
+            tightest = held[np.where(worst_is_last, last, first)]
+            conditions.append((sign * self._surplus(cells, tightest), -sign * worth[tightest]))
+        return conditions
+
+    def _surplus(self, cells: Cells, at: IntArray) -> FloatArray:
+        """Coefficients of the surplus of these cells beside their own price."""
+        side = np.where(cells.is_sell[at], 1.0, -1.0)
+        room = np.zeros((at.size, self._group_count))
+        grouped = np.flatnonzero(cells.group[at] != NO_GROUP)
+        room[grouped, cells.group[at[grouped]]] = 1.0
+        effect = cells.class_effect[:, cells.moved_class[at]] / self._row_scale[:, None]
+        return np.hstack([side[:, None], -(effect * side).T, -room])
 
     def _groups(self, problem: WelfareProblem, solution: WelfareSolution) -> list[tuple[FloatArray, FloatArray]]:
         """Curtailing never gains more than its room is worth, and just that much where something is curtailed."""
@@ -173,7 +186,9 @@ class _SupportingPrices:
                 PRICE_SPAN if upper is None else upper / self._price_scale,
             )
         ]
-        used = cells.effect @ solution.accepted_wh + cells.relief @ solution.curtailed_wh
+        signed = np.where(cells.is_sell, solution.accepted_wh, -solution.accepted_wh)
+        moved = np.bincount(cells.moved_class, weights=signed, minlength=cells.class_effect.shape[1])
+        used = cells.class_effect @ moved + cells.relief @ solution.curtailed_wh
         active = used >= problem.room - PART_WH * self._row_scale
         bounds += [(0.0, None if at_limit else 0.0) for at_limit in active]
         grouped = cells.group != NO_GROUP

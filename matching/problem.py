@@ -10,7 +10,7 @@ import numpy as np
 
 from grid.limits import FloatArray
 from matching.auction import Supplier
-from matching.cells import Cells
+from matching.cells import Cells, Columns
 
 VOLUME_PREFERENCE = 1e-3  # of a price scaled to 10^5 at most; the solver resolves 10^-7
 VOLUME_PREFERENCE_MAX_MICRO_PER_KWH = 10.0  # a tenth of a tick
@@ -54,12 +54,14 @@ class WelfareSolution:
 class ScaledProblem:
     """The problem in a solver's units, its variables in this order: accepted, curtailed, supplier sells, buys, excess.
 
+    columns     what is accepted: the problem's cells, or lumps of them
     energy_wh, price_unit, row_unit [n_row]  what one unit of the solver is in Wh, micro per kWh and units of the row
     upper       [n_variable] upper bounds, infinite where there is none; lower bounds are zero
     worth       [n_variable] what one unit of each variable adds to the welfare, the preference for volume included
     class_effect [n_row, n_class], room [n_row], group_capacity [n_group], loss
     """
 
+    columns: Columns
     energy_wh: float
     price_unit: float
     row_unit: FloatArray
@@ -76,10 +78,9 @@ def scaled(problem: WelfareProblem) -> ScaledProblem:
     cells = problem.cells
     energy_wh = max(1.0, float(cells.capacity_wh.max(initial=1)) / 1e5)
     price_unit = max(1.0, float(np.abs(cells.price_micro_per_kwh).max(initial=1)) / 1e5)
-    movable = np.hstack([cells.effect[:, cells.capacity_wh > 0], cells.relief[:, cells.group_capacity_wh > 0]])
-    largest = np.abs(movable).max(axis=1, initial=0.0)
-    row_unit = np.where(largest > 0.0, largest, 1.0)
+    row_unit = cells.largest_effect
     return ScaledProblem(
+        columns=cells,
         energy_wh=energy_wh,
         price_unit=price_unit,
         row_unit=row_unit,
@@ -96,19 +97,19 @@ def solution_of(
     problem: WelfareProblem, scale: ScaledProblem, *, variables: FloatArray, price: float, shadow_price: FloatArray
 ) -> WelfareSolution:
     """A solver's answer, in its units and in the order of the variables, as a solution of the problem."""
-    cells = problem.cells
-    cell_count, group_count = cells.price_micro_per_kwh.size, cells.group_capacity_wh.size
+    columns = scale.columns
+    cell_count, group_count = columns.capacity_wh.size, columns.group_capacity_wh.size
     energies = np.maximum(variables * scale.energy_wh, 0.0)
     accepted, curtailed = energies[:cell_count], energies[cell_count : cell_count + group_count]
     sells, buys = energies[cell_count + group_count : cell_count + group_count + 2].tolist()
-    gain = np.where(cells.is_sell, -1.0, 1.0) * cells.price_micro_per_kwh
+    gain = np.where(columns.is_sell, -1.0, 1.0) * columns.price_micro_per_kwh
     objective = float(gain @ accepted) - problem.curtailment_price_micro_per_kwh * float(curtailed.sum())
     objective += (problem.supplier.buys_at_micro_per_kwh or 0) * buys
     objective -= (problem.supplier.sells_at_micro_per_kwh or 0) * sells
     kept = np.where(shadow_price > SHADOW_NOISE * 1e5, shadow_price, 0.0)
     return WelfareSolution(
-        accepted_wh=np.minimum(accepted, cells.capacity_wh),
-        curtailed_wh=np.minimum(curtailed, cells.group_capacity_wh),
+        accepted_wh=np.minimum(accepted, columns.capacity_wh),
+        curtailed_wh=np.minimum(curtailed, columns.group_capacity_wh),
         supplier_import_wh=sells,
         supplier_export_wh=buys,
         price_micro_per_kwh=price * scale.price_unit,

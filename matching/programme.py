@@ -1,19 +1,46 @@
-"""The programme of `welfare.py` as matrices, straight to HiGHS: the hot path of the loop."""
+"""The programme of `welfare.py` as matrices, straight to HiGHS."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from grid.limits import FloatArray
-from matching.cells import NO_GROUP, Cells
+from matching.cells import NO_GROUP
 from matching.problem import ScaledProblem, WelfareProblem, WelfareSolution, scaled, solution_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Optimum:
+    """In a solver's units: the variables, what one more unit of each would gain, and the duals.
+
+    variables, gain  [n_variable] in the order of `ScaledProblem`
+    price            of the balance; shadow_price [n_row]
+    """
+
+    variables: FloatArray
+    gain: FloatArray
+    price: float
+    shadow_price: FloatArray
 
 
 def solve_programme(problem: WelfareProblem) -> WelfareSolution | None:
     """The optimum, or None if the rows cannot be kept."""
+    scale = scaled(problem)
+    found = solve_scaled(scale)
+    return None if found is None else as_solution(problem, scale, found)
+
+
+def as_solution(problem: WelfareProblem, scale: ScaledProblem, found: Optimum) -> WelfareSolution:
+    """The optimum in Wh and money."""
+    return solution_of(problem, scale, variables=found.variables, price=found.price, shadow_price=found.shadow_price)
+
+
+def solve_scaled(scale: ScaledProblem, *, presolve: bool = True) -> Optimum | None:
+    """The optimum, or None if the rows cannot be kept. Lumps need no presolve: there is little left to simplify."""
     import highspy
 
-    scale = scaled(problem)
-    matrix, lower, upper = _constraints(problem.cells, scale)
+    matrix, lower, upper = _constraints(scale)
     programme = highspy.HighsLp()
     programme.num_row_, programme.num_col_ = matrix.shape
     programme.sense_ = highspy.ObjSense.kMaximize
@@ -24,7 +51,12 @@ def solve_programme(problem: WelfareProblem) -> WelfareSolution | None:
     programme.a_matrix_.start_, programme.a_matrix_.index_ = matrix.indptr, matrix.indices
     programme.a_matrix_.value_ = matrix.data
     solver = highspy.Highs()
-    for option, value in (("output_flag", False), ("threads", 1), ("random_seed", 0)):
+    for option, value in (
+        ("output_flag", False),
+        ("threads", 1),
+        ("random_seed", 0),
+        ("presolve", "choose" if presolve else "off"),
+    ):
         solver.setOptionValue(option, value)
     solver.passModel(programme)
     solver.run()
@@ -35,17 +67,17 @@ def solve_programme(problem: WelfareProblem) -> WelfareSolution | None:
         raise RuntimeError(f"HiGHS ended with {status}; the clearing problem is malformed")
     found = solver.getSolution()
     duals = np.asarray(found.row_dual, dtype=np.float64)
-    return solution_of(
-        problem,
-        scale,
+    return Optimum(
         variables=np.asarray(found.col_value, dtype=np.float64),
+        gain=np.asarray(found.col_dual, dtype=np.float64),
         price=-float(duals[0]),
         shadow_price=duals[1 : 1 + scale.room.size],
     )
 
 
-def _constraints(cells: Cells, scale: ScaledProblem) -> tuple[sparse.csc_matrix, FloatArray, FloatArray]:
+def _constraints(scale: ScaledProblem) -> tuple[sparse.csc_matrix, FloatArray, FloatArray]:
     """Matrix and bounds of the rows: the balance, the limits, then the uncleared energy of each group."""
+    cells = scale.columns
     cell_count, group_count, row_count = cells.capacity_wh.size, scale.group_capacity.size, scale.room.size
     side = np.where(cells.is_sell, 1.0, -1.0)
     balance = np.concatenate([side, np.zeros(group_count), [1.0, -1.0], np.zeros(row_count)])

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matching.cells import Cells
+from matching.cells import Columns
 from matching.problem import ScaledProblem, WelfareProblem, WelfareSolution, scaled, solution_of
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ def load_solver() -> None:
     import_module("pyomo.contrib.appsi.solvers.highs")
 
 
-def solve_welfare(problem: WelfareProblem) -> WelfareSolution | None:
-    """The optimum, or None if the rows cannot be kept."""
+def solve_welfare(problem: WelfareProblem, scale: ScaledProblem | None = None) -> WelfareSolution | None:
+    """The optimum, or None if the rows cannot be kept; in the problem's own units unless others are given."""
     from pyomo.contrib.appsi.base import TerminationCondition
     from pyomo.contrib.appsi.solvers.highs import Highs
 
-    scale = scaled(problem)
-    model = welfare_model(problem.cells, scale)
+    scale = scale or scaled(problem)
+    model = welfare_model(scale)
     solver = Highs()
     solver.config.load_solution = False
     solver.highs_options = {"threads": 1, "random_seed": 0}
@@ -59,10 +59,11 @@ def solve_welfare(problem: WelfareProblem) -> WelfareSolution | None:
     )
 
 
-def welfare_model(cells: Cells, scale: ScaledProblem) -> "ConcreteModel":
+def welfare_model(scale: ScaledProblem) -> "ConcreteModel":
     """The programme of this file's head, energies and prices in the solver's units."""
     from pyomo.environ import ConcreteModel, Constraint, Objective, Var, maximize
 
+    cells = scale.columns
     rows, groups = range(scale.room.size), range(scale.group_capacity.size)
     model = ConcreteModel()
     model.accepted = Var(range(cells.capacity_wh.size), bounds=(0.0, None))
@@ -113,7 +114,7 @@ def _variables(model: "ConcreteModel") -> Iterable["VarData"]:
         yield from block.values()
 
 
-def _place(cells: Cells, number: int) -> tuple[list[int], list[int]]:
+def _place(cells: Columns, number: int) -> tuple[list[int], list[int]]:
     """The cells and the groups at one class of buses."""
     return np.flatnonzero(cells.moved_class == number).tolist(), np.flatnonzero(cells.group_class == number).tolist()
 
