@@ -39,7 +39,7 @@ def _cells(line: bytes) -> list[str]:
     if len(line) > LINE_BYTES_MAX:
         raise ValueError(f"longer than {LINE_BYTES_MAX} bytes; is this a CSV file?")
     if b"\0" in line:
-        raise ValueError("contains a zero byte; save the file as plain UTF-8 text")
+        raise ValueError("contains a zero byte, as UTF-16 and spreadsheets do; save the file as plain UTF-8 text")
     try:
         text = line.decode()
     except UnicodeDecodeError as error:

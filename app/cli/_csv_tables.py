@@ -194,6 +194,14 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         raise InputError(f"{path} {error}") from error
 
 
+def _missing(missing: list[str], first: bytes, needed: str) -> str:
+    """What is wrong with a header; spreadsheets like to separate by something else than commas."""
+    for separator, name in ((b";", "semicolons"), (b"\t", "tabs")):
+        if b"," not in first and separator in first:
+            return f"the columns are separated by {name}; save the file with commas and without decimal commas"
+    return f"missing column {', '.join(missing)}; the first line must name {needed}"
+
+
 def _header(stream: IO[bytes], columns: Columns) -> tuple[dict[str, int], int]:
     """Where the columns are that are read, and how many there are in all. Raises RowError."""
     needed = ",".join(columns.needed)
@@ -203,7 +211,7 @@ def _header(stream: IO[bytes], columns: Columns) -> tuple[dict[str, int], int]:
         raise RowError(1, f"the {'line' if first else 'file'} is empty; the first line must name {needed}")
     missing = [name for name in columns.needed if name not in header]
     if missing:
-        raise RowError(1, f"missing column {', '.join(missing)}; the first line must name {needed}")
+        raise RowError(1, _missing(missing, first, needed))
     read = [name for name in (*columns.needed, *columns.optional) if name in header]
     twice = [name for name in read if header.count(name) > 1]
     if twice:

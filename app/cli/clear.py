@@ -54,7 +54,7 @@ ORDERS is a CSV file in UTF-8 (or a pipe), one order a line; columns in any orde
   order_id             unique, at most 128 bytes
   participant          who pays or is paid
   metering_point       where the energy is metered; may be empty
-  bus                  index or unique name in the network's bus table; without a network it is not read
+  bus                  index or unique name (`commonwatt grid buses --network N`); without a network it is not read
   side                 buy or sell
   quantity_wh          whole Wh in the interval, 0 or more
   limit_micro_per_kwh  a buyer pays at most, a seller gets at least: millionths of a currency unit per kWh,
@@ -77,7 +77,7 @@ binding limits, voltages and loadings, the certificate.
 
 \b
 Ends with
-  0  cleared: green, or amber where the network's limits were kept by accepting or curtailing
+  0  cleared: green, or amber where only curtailing or flexible energy that relieves the network kept its limits
   2  bad input: one line names it, and nothing is written
   3  red: the network's limits cannot be kept; the result is written
 

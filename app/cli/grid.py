@@ -57,6 +57,22 @@ def list_networks(*, as_json: bool) -> None:
         click.echo(f"  {spec:<16} {meaning}")
 
 
+@command.command(epilog="Example: commonwatt grid buses --network simbench:1-LV-rural3--2-sw")
+@network_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
+def buses(*, network: str, as_json: bool) -> None:
+    """Index, name and voltage of every bus in service: what orders and injections may name."""
+    arrays = open_grid(network, v_min=0.9, v_max=1.1, max_loading=100.0).arrays
+    rows = zip(arrays.bus_ids.tolist(), arrays.bus_names, arrays.bus_vn_kv.tolist(), strict=True)
+    listed = [{"bus": bus, "name": name, "vn_kv": vn_kv} for bus, name, vn_kv in rows]
+    if as_json:
+        click.echo(json.dumps(listed))
+        return
+    click.echo(f"{'bus':>6}  {'kV':>6}  name")
+    for row in listed:
+        click.echo(f"{row['bus']:>6}  {row['vn_kv']:>6g}  {row['name']}")
+
+
 @command.command(epilog="Example: commonwatt grid check --network simbench:1-LV-rural3--2-sw --injections noon.csv")
 @network_option
 @click.option("--injections", type=FILE, help="CSV: bus,injection_w[,injection_var]; + into the grid. None without it.")

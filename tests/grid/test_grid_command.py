@@ -31,6 +31,17 @@ def run(tmp_path, monkeypatch, village_net):
 CHECK = ("check", "--network", "village.json")
 
 
+def test_every_bus_that_orders_may_name_is_listed(run, village_net) -> None:
+    listed = json.loads(run("buses", "--network", "village.json", "--json").stdout)
+    table = village_net.bus[village_net.bus.in_service]
+    assert [(row["bus"], row["name"], row["vn_kv"]) for row in listed] == list(
+        zip(table.index.tolist(), table["name"].tolist(), table.vn_kv.tolist(), strict=True)
+    )
+    told = run("buses", "--network", "village.json").stdout
+    assert all(f"{row['bus']:>6}" in told and row["name"] in told for row in listed)
+    assert run("buses", "--network", "nowhere.json").exit_code == 2
+
+
 def test_check_reports_the_state_that_pandapower_finds(run, village_net) -> None:
     result = run(*CHECK, "--json", injections="bus,injection_w,injection_var\noak street,-30000,-5000\n5,20000,\n")
     assert result.exit_code == 0, result.output

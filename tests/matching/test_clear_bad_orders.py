@@ -19,6 +19,8 @@ LINE = "b-1,ben,mp-2,,buy,500,260000,firm"
         ("order_id,side\n", "line 1", "missing column participant, metering_point, bus, quantity_wh"),
         (HEADER.replace("bus", "side"), "line 1", "missing column bus"),
         (HEADER.strip() + ",side\n", "line 1", "column side is there twice"),
+        (TWO.replace(",", ";"), "line 1", "the columns are separated by semicolons; save the file with commas"),
+        (TWO.replace(",", "\t"), "line 1", "the columns are separated by tabs; save the file with commas"),
         (TWO + LINE.replace("buy", "bid").replace("b-1", "c"), "line 4", "side is 'bid'; write buy or sell"),
         (TWO + LINE.replace("500", "-5").replace("b-1", "c"), "line 4", "quantity_wh is -5; give 0 to 100000000"),
         (TWO + LINE.replace("500", "1.5").replace("b-1", "c"), "line 4", "quantity_wh is '1.5'; give whole Wh"),
