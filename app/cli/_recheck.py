@@ -10,7 +10,8 @@ import numpy as np
 
 from app.cli import refusing
 from app.cli._order_files import no_network, read_orders
-from app.cli._proof_files import BASELINE, DOCUMENT, NETWORK, ORDERS
+from app.cli._parts_file import read_parts
+from app.cli._proof_files import BASELINE, DOCUMENT, NETWORK, ORDERS, SOURCES
 from app.cli._result_files import read_document, read_trades
 from app.errors import InputError
 from grid.feeder import NetworkError
@@ -37,14 +38,20 @@ def check(folder: Path, *, as_json: bool) -> int:
         verdicts = _verdicts(folder)
     wrong = [one for one in verdicts if one.wrong]
     if as_json:
-        told = [{"check": one.name, "holds": not one.wrong, "wrong": list(one.wrong)} for one in verdicts]
+        told = [
+            {"check": one.name, "holds": not one.wrong if one.is_checked else None, "wrong": list(one.wrong)}
+            for one in verdicts
+        ]
         click.echo(json.dumps({"folder": str(folder), "holds": not wrong, "checks": told}))
     else:
         for one in verdicts:
-            click.echo(f"{'FAILED' if one.wrong else 'ok':6}  {one.name:18}{one.about}")
+            word = "FAILED" if one.wrong else "ok" if one.is_checked else "not checked"
+            click.echo(f"{word:6}  {one.name:18}{one.about}")
             for sentence in one.wrong:
                 click.echo(f"        {one.name}: {sentence}")
-        click.echo(f"{len(wrong)} of {len(verdicts)} checks FAILED" if wrong else f"All {len(verdicts)} checks hold.")
+        checked = sum(one.is_checked for one in verdicts)
+        more = "" if checked == len(verdicts) else f" {len(verdicts) - checked} things are not checked."
+        click.echo((f"{len(wrong)} of {checked} checks FAILED." if wrong else f"All {checked} checks hold.") + more)
     return EXIT_WRONG if wrong else 0
 
 
@@ -53,6 +60,8 @@ def _verdicts(folder: Path) -> tuple[Verdict, ...]:
         if not (folder / name).is_file():
             raise InputError(f"{folder / name} is missing; give the whole folder that `commonwatt clear --out` wrote")
     claims = claims_of(read_document(folder / DOCUMENT))
+    if claims.preferences is not None and not (folder / SOURCES).is_file():
+        raise InputError(f"{folder / SOURCES} is missing; give the whole folder that `commonwatt clear --out` wrote")
     if claims.network is None:
         return recheck(_published(folder, claims, None))
 
@@ -86,7 +95,7 @@ def _same_baseline(folder: Path, claims: Claims) -> Verdict:
 def _published(folder: Path, claims: Claims, network: "RecordedNetwork | None") -> Published:
     lines = read_trades(folder / TRADES)
     return published(
-        _book(folder / ORDERS, network),
+        _book(folder / ORDERS, network, claims),
         Trades(
             order_ids=lines.order_ids,
             accepted_wh=lines.accepted_wh,
@@ -96,11 +105,17 @@ def _published(folder: Path, claims: Claims, network: "RecordedNetwork | None") 
             amount_nano=lines.amount_nano,
         ),
         claims,
+        None if claims.preferences is None else read_parts(folder / SOURCES),
     )
 
 
-def _book(path: Path, network: "RecordedNetwork | None") -> OrderBook:
+def _book(path: Path, network: "RecordedNetwork | None", claims: Claims) -> OrderBook:
     table = read_orders(path, no_network if network is None else network.bus_index)
+    if claims.preferences is not None and network is not None and table.needs_feeders:
+        raise InputError(
+            f"{path}: premiums for same_feeder and no column feeder: feeders taken from a network cannot be checked; "
+            "give the column and clear again"
+        )
     try:
         return table.book()
     except BookError as error:

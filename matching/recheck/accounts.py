@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from matching.book import BoolArray
+from matching.book import BoolArray, IntArray
 from matching.recheck.exact import total, total_of_products
+from matching.recheck.preference_classes import SOURCES
 from matching.recheck.published import Published
 
 FIRMNESSES = ("firm", "curtailable", "flexible")
@@ -32,7 +33,8 @@ def same_book(result: Published) -> Iterator[str]:
     """orders.csv holds the book that was cleared: its fingerprint is the published one.
 
     SHA-256 over one line per order in the order of the ids' bytes: id, participant, metering point, bus (empty without
-    one), side, quantity, limit and firmness, parted by tabs, each line ended by a newline.
+    one), side, quantity, limit and firmness, of a book that says such things also source, feeder, zone and premiums;
+    parted by tabs, each line ended by a newline.
     """
     book = result.book
     ranks = np.argsort(book.order_ids, kind="stable")
@@ -41,15 +43,29 @@ def same_book(result: Published) -> Iterator[str]:
         *(column[ranks].tolist() for column in (book.participants, book.metering_points, book.bus, book.is_sell)),
         *(column[ranks].tolist() for column in (book.quantity_wh, book.limit_micro_per_kwh, book.firmness_codes)),
     )
+    said = _said(result, ranks)
     lines = (
         f"{order_id.decode()}\t{who.decode()}\t{point.decode()}\t{'' if bus < 0 else bus}\t"
-        f"{'sell' if sells else 'buy'}\t{quantity}\t{limit}\t{FIRMNESSES[firmness]}\n"
-        for order_id, who, point, bus, sells, quantity, limit, firmness in zip(*columns, strict=True)
+        f"{'sell' if sells else 'buy'}\t{quantity}\t{limit}\t{FIRMNESSES[firmness]}{more}\n"
+        for order_id, who, point, bus, sells, quantity, limit, firmness, more in zip(*columns, said, strict=True)
     )
     found = hashlib.sha256("".join(lines).encode()).hexdigest()
     yield from differs("the number of orders", result.claims.orders, len(book))
     if result.claims.book_digest != found:
         yield f"book_digest is {result.claims.book_digest}, orders.csv gives {found}"
+
+
+def _said(result: Published, ranks: IntArray) -> list[str]:
+    """What the orders say about their energy, each behind a tab; nothing where no order says anything."""
+    said = result.book.attributes
+    if said is None:
+        return [""] * len(ranks)
+    premiums = [";".join(f"{name}:{amount}" for name, amount in each) for each in said.premiums]
+    codes = (said.source_codes, said.feeder_codes, said.zone_codes, said.premium_codes)
+    return [
+        f"\t{SOURCES[source]}\t{said.feeders[feeder]}\t{said.zones[zone]}\t{premiums[wanted]}"
+        for source, feeder, zone, wanted in zip(*(code[ranks].tolist() for code in codes), strict=True)
+    ]
 
 
 def listing(result: Published) -> Iterator[str]:
@@ -66,7 +82,13 @@ def no_network(result: Published) -> Iterator[str]:
         return
     if claims.status != "green":
         yield f"status is {claims.status} where there is no network"
-    if result.curtailed_wh.any() or claims.binding or claims.ac is not None or claims.baseline_sha256 is not None:
+    if (
+        claims.certificate.rows
+        or result.curtailed_wh.any()
+        or claims.binding
+        or claims.ac is not None
+        or claims.baseline_sha256 is not None
+    ):
         yield "there is something of a network, but no network"
 
 

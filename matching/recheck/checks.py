@@ -7,17 +7,19 @@ know is refused (`fields.py`), never passed.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from matching.recheck import accounts, bound, mechanisms, prices, sharing
+from matching.recheck import accounts, bound, mechanisms, preference_bound, preferences, prices, sharing
+from matching.recheck.filled import Filled, filled_of
 from matching.recheck.published import Published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A check by its name, what it is about, and what does not hold."""
+    """A check by its name, what it is about, and what does not hold; or what nobody has looked at."""
 
     name: str
     about: str
     wrong: tuple[str, ...]
+    is_checked: bool = True
 
 
 def verdict(name: str, check: Callable[..., Iterable[str]], *given: object) -> Verdict:
@@ -45,6 +47,39 @@ CHECKS: tuple[tuple[str, Callable[[Published], Iterable[str]]], ...] = (
 )
 
 
+PREFERENCE_CHECKS: tuple[tuple[str, Callable[[Filled], Iterable[str]]], ...] = (
+    ("parts", preferences.sums),
+    ("premiums and fees", preferences.premiums_and_fees),
+    ("flows", preferences.flows),
+    ("classes", preferences.class_totals),
+    ("class prices", preferences.class_prices),
+    ("budget", preferences.budget),
+    ("welfare", preferences.welfare),
+    ("own limits", preferences.own_limits),
+)
+ALSO_WITH_PREFERENCES = frozenset({"book", "listing", "no network", "quantities", "energy", "mechanism", "curtailment"})
+UNCHECKED = {
+    "price choice": "With premiums or fees: which of the supporting prices of the classes are paid.",
+    "sharing": "With premiums or fees: how equally good orders share the margin, and which of them are split.",
+}
+UNCHECKED_WITHIN_ROWS = {
+    "optimality": "With premiums or fees: that nothing better was possible within the limits of the network.",
+    "locational prices": "With premiums or fees: what the network adds to the prices of flexible orders.",
+}
+
+
 def recheck(result: Published) -> tuple[Verdict, ...]:
     """Everything that can be seen in the files without the network."""
-    return tuple(verdict(name, check, result) for name, check in CHECKS)
+    if result.claims.preferences is None:
+        return tuple(verdict(name, check, result) for name, check in CHECKS)
+    filled, unchecked = filled_of(result), dict(UNCHECKED)
+    found = [verdict(name, check, result) for name, check in CHECKS if name in ALSO_WITH_PREFERENCES]
+    found += [verdict(name, check, filled) for name, check in PREFERENCE_CHECKS]
+    if filled.claims.flexible_left_out:
+        unchecked["refusal"] = "With premiums or fees: that flexible orders had to stay out."
+    if filled.has_rows:
+        unchecked |= UNCHECKED_WITHIN_ROWS
+    else:
+        found.append(verdict("optimality", preference_bound.optimality, filled))
+    found += [Verdict(name=name, about=about, wrong=(), is_checked=False) for name, about in unchecked.items()]
+    return tuple(found)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from matching.recheck.fields import Fields, Unreadable
+from matching.recheck.preference_claims import PreferenceClaims, preferences_of
 
 KINDS = ("voltage_high", "voltage_low", "line_loading", "trafo_loading")
 STATUSES = ("green", "amber", "red")
@@ -156,6 +157,7 @@ class Claims:
     ac: AcFigures | None
     certificate: Certificate
     rules: Rules
+    preferences: PreferenceClaims | None
     network: NetworkInput | None
     baseline_sha256: str | None
 
@@ -163,14 +165,11 @@ class Claims:
 def claims_of(document: object) -> Claims:
     """The claims of clearing.json. Raises Unreadable for what is missing, malformed or unknown to this version."""
     top = Fields(document, "clearing.json")
-    if isinstance(document, Mapping) and "preferences" in document:
-        raise Unreadable(
-            "clearing.json: a result with premiums or grid fees cannot be checked yet; clear its orders.csv again"
-        )
     mechanism = top.one_of("mechanism", tuple(MECHANISMS))
     for told in ("seconds", "solver", "power_flow", "checked_by"):  # how it was made: nothing rests on it
         top.take(told)
     inputs = top.inner("inputs")
+    has_preferences = isinstance(document, Mapping) and "preferences" in document
     has_prices = top.has("supporting_prices_micro_per_kwh")
     claims = Claims(
         mechanism=MECHANISMS[mechanism],
@@ -191,6 +190,7 @@ def claims_of(document: object) -> Claims:
         ac=_ac(top.inner("ac")) if top.has("ac") else None,
         certificate=_certificate(top.inner("certificate")),
         rules=_rules(top.inner("rules"), MECHANISMS[mechanism]),
+        preferences=preferences_of(top.inner("preferences")) if has_preferences else None,
         network=_network(inputs.inner("network")) if inputs.has("network") else None,
         baseline_sha256=inputs.text("baseline_sha256") if inputs.has("baseline_sha256") else None,
     )

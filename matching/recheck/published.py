@@ -27,10 +27,26 @@ class Trades:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Parts:
+    """sources.csv [n_part] in the order of its lines; the class at the other end by its name."""
+
+    order_ids: tuple[str, ...]
+    is_sell: BoolArray
+    counter_class: tuple[str, ...]
+    wh: IntArray
+    price: IntArray
+    fee: IntArray
+    premium: IntArray
+    amount_nano: IntArray
+    fee_nano: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Published:
     """A result as a whole. What trades.csv says stands [n_order] in the order of the book; zero where it is silent.
 
     listed_wrongly  orders that trades.csv leaves out, lists twice or does not know, each with what is wrong
+    parts           what sources.csv says, where energy has premiums or fees
     """
 
     book: OrderBook
@@ -41,6 +57,7 @@ class Published:
     amount_nano: IntArray
     claims: Claims
     listed_wrongly: tuple[str, ...]
+    parts: Parts | None = None
 
     @property
     def side(self) -> IntArray:
@@ -50,14 +67,16 @@ class Published:
     @property
     def is_refused(self) -> bool:
         """Whether all flexible energy was kept out: in red, and in amber where the mechanism does not optimise."""
+        if self.claims.preferences is not None and self.claims.preferences.flexible_left_out:
+            return True
         if self.claims.mechanism.most_welfare or self.claims.status == "green":
             return self.claims.status == "red"
         return not self.accepted_wh[self.flexible].any()
 
     @property
     def is_limited_optimum(self) -> bool:
-        """Whether this is the best of what a red interval left, without flexible and curtailed energy."""
-        return self.claims.mechanism.most_welfare and self.claims.status == "red"
+        """Whether this is the best of what the network left, without flexible and curtailed energy."""
+        return self.claims.mechanism.most_welfare and self.is_refused
 
     @property
     def tradable_wh(self) -> IntArray:
@@ -79,7 +98,7 @@ class Published:
         return np.asarray(self.book.firmness_codes == CURTAILABLE)
 
 
-def published(book: OrderBook, trades: Trades, claims: Claims) -> Published:
+def published(book: OrderBook, trades: Trades, claims: Claims, parts: Parts | None = None) -> Published:
     """The result of these files. Raises Unreadable for figures beyond what an order or a trade can be."""
     _require_range("orders.csv", book.quantity_wh, 0, QUANTITY_MAX_WH)
     _require_range("orders.csv", book.limit_micro_per_kwh, -PRICE_MAX_MICRO_PER_KWH, PRICE_MAX_MICRO_PER_KWH)
@@ -103,6 +122,7 @@ def published(book: OrderBook, trades: Trades, claims: Claims) -> Published:
         amount_nano=by_order(trades.amount_nano),
         claims=claims,
         listed_wrongly=tuple(wrong),
+        parts=parts,
     )
 
 

@@ -119,12 +119,6 @@ def test_fees_that_cannot_be_charged_are_refused(tmp_path: Path, fees: str, mess
     assert not (tmp_path / "out").exists()
 
 
-def test_a_check_says_that_it_does_not_know_classes_yet(tmp_path: Path) -> None:
-    assert run(tmp_path, HEADER + ORDERS).exit_code == 0
-    result = CliRunner().invoke(main, ["clear", "--check", str(tmp_path / "out")])
-    assert (result.exit_code, "cannot be checked yet" in " ".join(result.output.split())) == (2, True)
-
-
 @pytest.mark.parametrize("options", [("--mechanism", "pay_as_bid"), ("--mechanism", "mcafee")])
 def test_other_mechanisms_refuse_premiums(tmp_path: Path, options: tuple[str, ...]) -> None:
     result = run(tmp_path, HEADER + ORDERS, *options)
