@@ -60,10 +60,11 @@ PREFERENCE_CHECKS: tuple[tuple[str, Callable[[Filled], Iterable[str]]], ...] = (
 ALSO_WITH_PREFERENCES = frozenset({"book", "listing", "no network", "quantities", "energy", "mechanism", "curtailment"})
 UNCHECKED = {
     "price choice": "With premiums or fees: which of the supporting prices of the classes are paid.",
-    "sharing": "With premiums or fees: how equally good orders share the margin, and which of them are split.",
+    "splitting": "With premiums or fees: which of equally good orders are filled from several classes.",
 }
 UNCHECKED_WITHIN_ROWS = {
     "optimality": "With premiums or fees: that nothing better was possible within the limits of the network.",
+    "sharing": "With premiums or fees: how equally good orders share the margin within the limits of the network.",
     "locational prices": "With premiums or fees: what the network adds to the prices of flexible orders.",
 }
 
@@ -81,5 +82,6 @@ def recheck(result: Published) -> tuple[Verdict, ...]:
         unchecked |= UNCHECKED_WITHIN_ROWS
     else:
         found.append(verdict("optimality", preference_bound.optimality, filled))
+        found.append(verdict("sharing", sharing.margin, result, filled.classes.of_order))
     found += [Verdict(name=name, about=about, wrong=(), is_checked=False) for name, about in unchecked.items()]
     return tuple(found)

@@ -11,20 +11,21 @@ from matching.recheck.published import Published
 from matching.recheck.shares import shared
 
 
-def margin(result: Published) -> Iterator[str]:
+def margin(result: Published, of_class: IntArray | None = None) -> Iterator[str]:
     """Orders of one side and price, at buses that the network does not tell apart, share their total pro rata.
 
     Of the double auction; how other mechanisms share is in their rules (`mechanisms.py`).
-    Exactly so; but where curtailing took room from some of them, in proportion within one Wh.
+    Exactly so; but where curtailing took room from some of them, in proportion within one Wh. Orders of different
+    `of_class` [n_order] do not share: they do not trade with the same others.
     """
     if not result.claims.mechanism.most_welfare:
         return
-    pool = _pools(result)
+    pool = _pools(result, np.zeros(len(result.book), dtype=np.int64) if of_class is None else of_class)
     accepted, tradable = result.accepted_wh, result.tradable_wh
     cleared, offered = _sums(pool, accepted), _sums(pool, tradable)
     partly = np.flatnonzero((cleared > 0) & (cleared < offered))
     rests_on_rows = bool(result.claims.certificate.rows) or bool(result.curtailed_wh.any())
-    rests_on_rows &= result.claims.status != "red"
+    rests_on_rows &= not result.is_refused
     for number in partly.tolist():
         members = np.flatnonzero(pool == number)
         curtailable = result.curtailable[members]
@@ -81,8 +82,8 @@ def _in_proportion(
         )
 
 
-def _pools(result: Published) -> IntArray:
-    """[n_order] a number for each set of orders with equal side, price and, if flexible, effect on the rows apart."""
+def _pools(result: Published, of_class: IntArray) -> IntArray:
+    """[n_order] a number for each set of equal side, class, price and, if flexible, effect on the rows apart."""
     rows = [row for row in result.claims.certificate.rows if row.tells_apart]
     classes: dict[tuple[float, ...], int] = {(0.0,) * len(rows): 0}
     class_of_bus: dict[int, int] = {}
@@ -94,7 +95,7 @@ def _pools(result: Published) -> IntArray:
         buses, inverse = np.unique(result.book.bus, return_inverse=True)
         of_bus = np.array([class_of_bus.get(bus, 0) for bus in buses.tolist()], dtype=np.int64)
         place = np.where(result.flexible, of_bus[inverse], 0)
-    kind = place * 2 + result.book.is_sell
+    kind = (place * (int(of_class.max(initial=0)) + 1) + of_class) * 2 + result.book.is_sell
     prices, rank = np.unique(result.book.limit_micro_per_kwh, return_inverse=True)
     _, pool = np.unique(kind * prices.size + rank, return_inverse=True)
     return np.asarray(pool, dtype=np.int64)

@@ -115,7 +115,7 @@ def test_what_is_not_checked_is_not_called_right(example: Path) -> None:
     checked = invoke("--check", str(example), "--json")
     assert checked.exit_code == 0, checked.output
     unchecked = {one["check"] for one in json.loads(checked.output)["checks"] if one["holds"] is None}
-    assert unchecked == {"price choice", "sharing"}
+    assert unchecked == {"price choice", "splitting"}
     assert "2 things are not checked" in invoke("--check", str(example)).output
 
 
@@ -162,7 +162,7 @@ def test_within_the_limits_of_a_network_the_bound_is_told_to_be_unchecked(tmp_pa
     checked = invoke("--check", str(folder), "--json")
     assert checked.exit_code == 0, checked.output
     unchecked = {one["check"] for one in json.loads(checked.output)["checks"] if one["holds"] is None}
-    assert unchecked == {"price choice", "sharing", "optimality", "locational prices"}
+    assert unchecked == {"price choice", "splitting", "sharing", "optimality", "locational prices"}
     paid("green", 700)(folder)
     assert invoke("--check", str(folder)).exit_code == 1
 
@@ -182,3 +182,21 @@ def test_a_fee_that_cannot_be_one_is_refused(example: Path, tmp_path: Path) -> N
     claim("preferences", "grid_fees", 2, 2, to=10**25)(folder)
     checked = invoke("--check", str(folder))
     assert (checked.exit_code, "beyond what a fee can be" in checked.output) == (2, True), checked.output
+
+
+def test_who_has_more_than_the_share_of_an_equal_is_caught(tmp_path: Path) -> None:
+    equal = "a,ann,m1,,sell,400,100000,firm,solar,,,\nc,cem,m2,,sell,400,100000,firm,solar,,,\n"
+    folder = cleared(tmp_path, equal + "b,ben,m3,,buy,500,200000,firm,,,,solar:20000\n", fees=None)
+    assert invoke("--check", str(folder)).exit_code == 0
+
+    def moved(table: list[dict[str, str]]) -> list[dict[str, str]]:
+        for row in table:
+            energy = "wh" if "wh" in row else "accepted_wh"
+            by = {"a": 50, "c": -50}.get(row["order_id"], 0)
+            price = int(row["price_micro_per_kwh"])
+            row[energy], row["amount_nano"] = str(int(row[energy]) + by), str(int(row["amount_nano"]) + by * price)
+        return table
+
+    both(rows("trades.csv", moved), rows("sources.csv", moved))(folder)
+    checked = json.loads(invoke("--check", str(folder), "--json").output)["checks"]
+    assert [one["check"] for one in checked if one["holds"] is False] == ["sharing"]
