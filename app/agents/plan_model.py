@@ -18,7 +18,7 @@ from app.agents.reservoir import MISSING, MWH_PER_WH, Reservoir
 if TYPE_CHECKING:
     from pyomo.environ import ConcreteModel
 
-MICRO_PER_UNIT = 1_000_000
+PRICE_UNIT_MICRO = 1000.0  # the solver tells costs apart down to 1e-7: a micro-unit must be far above that
 """Prices reach the solver in units of currency per kWh, energies in Wh."""
 
 
@@ -49,12 +49,14 @@ def solve_plan(devices: Sequence[tuple[Reservoir, Sequence[int], int]]) -> Plan:
     duals = results.solution_loader.get_duals()
     spans = [range(len(prices)) for _, prices, _ in devices]
     return Plan(
-        worth=float(model.worth()) * MICRO_PER_UNIT * MWH_PER_WH * MWH_PER_WH,
+        worth=float(model.worth()) * PRICE_UNIT_MICRO * MWH_PER_WH * MWH_PER_WH,
         traded_wh=tuple(
             tuple(float(model.bought[n, t].value - model.sold[n, t].value) for t in span)
             for n, span in enumerate(spans)
         ),
-        water_slope=tuple(float(duals[model.carried[n, 0]]) * MICRO_PER_UNIT * MWH_PER_WH for n in range(len(devices))),
+        water_slope=tuple(
+            float(duals[model.carried[n, 0]]) * PRICE_UNIT_MICRO * MWH_PER_WH for n in range(len(devices))
+        ),
     )
 
 
@@ -89,8 +91,8 @@ def plan_model(devices: Sequence[tuple[Reservoir, Sequence[int], int]]) -> "Conc
 
     def worth_of(n: int) -> Any:  # noqa: ANN401  Pyomo's expressions have no type here
         reservoir, prices, _ = devices[n]
-        traded = sum(p / MICRO_PER_UNIT * (model.sold[n, t] - model.bought[n, t]) for t, p in enumerate(prices))
-        per_wh = 1 / reservoir.efficiency_permille / MICRO_PER_UNIT
+        traded = sum(p / PRICE_UNIT_MICRO * (model.sold[n, t] - model.bought[n, t]) for t, p in enumerate(prices))
+        per_wh = 1 / reservoir.efficiency_permille / PRICE_UNIT_MICRO
         missing = sum(model.missing[n, t] for t in range(len(prices)))
         return (
             (traded + reservoir.end_slope * per_wh * model.content[n, len(prices) - 1] - MISSING * per_wh * missing)

@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 from device_cases import Case, devices
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,6 +98,18 @@ def test_the_linear_programme_finds_the_same_worth_to_a_billionth(cases: list[Ca
     plan = solve_plan(cases)
     exact = sum(optimum(*case) for case in cases)
     assert abs(plan.worth - exact) <= 1e-9 * abs(exact) + 1e-3
+
+
+def test_the_linear_programme_does_not_trade_in_circles_at_the_lowest_price() -> None:
+    reservoir = Reservoir(
+        charge_wh=(1, 0),
+        discharge_wh=(2, 0),
+        least_mwh=(0, 0),
+        most_mwh=(2000, 2000),
+        efficiency_permille=900,
+        end_slope=0,
+    )
+    assert solve_plan([(reservoir, [1, 0], 1000)]).worth == pytest.approx(optimum(reservoir, [1, 0], 1000), abs=1e-3)
 
 
 @settings(max_examples=10)
