@@ -7,6 +7,7 @@ from scipy import sparse
 
 from grid.limits import FloatArray
 from matching.cells import NO_GROUP
+from matching.highs import has_optimum, maximised
 from matching.problem import ScaledProblem, WelfareProblem, WelfareSolution, scaled, solution_of
 
 
@@ -38,33 +39,17 @@ def as_solution(problem: WelfareProblem, scale: ScaledProblem, found: Optimum) -
 
 def solve_scaled(scale: ScaledProblem, *, presolve: bool = True) -> Optimum | None:
     """The optimum, or None if the rows cannot be kept. Lumps need no presolve: there is little left to simplify."""
-    import highspy
-
     matrix, lower, upper = _constraints(scale)
-    programme = highspy.HighsLp()
-    programme.num_row_, programme.num_col_ = matrix.shape
-    programme.sense_ = highspy.ObjSense.kMaximize
-    programme.col_cost_ = scale.worth
-    programme.col_lower_, programme.col_upper_ = np.zeros(scale.worth.size), scale.upper
-    programme.row_lower_, programme.row_upper_ = lower, upper
-    programme.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    programme.a_matrix_.start_, programme.a_matrix_.index_ = matrix.indptr, matrix.indices
-    programme.a_matrix_.value_ = matrix.data
-    solver = highspy.Highs()
-    for option, value in (
-        ("output_flag", False),
-        ("threads", 1),
-        ("random_seed", 0),
-        ("presolve", "choose" if presolve else "off"),
-    ):
-        solver.setOptionValue(option, value)
-    solver.passModel(programme)
-    solver.run()
-    status = solver.getModelStatus()
-    if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+    solver = maximised(
+        worth=scale.worth,
+        upper=scale.upper,
+        matrix=matrix,
+        row_lower=lower,
+        row_upper=upper,
+        options={"presolve": "choose" if presolve else "off"},
+    )
+    if not has_optimum(solver):
         return None
-    if status != highspy.HighsModelStatus.kOptimal:
-        raise RuntimeError(f"HiGHS ended with {status}; the clearing problem is malformed")
     found = solver.getSolution()
     duals = np.asarray(found.row_dual, dtype=np.float64)
     return Optimum(

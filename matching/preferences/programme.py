@@ -9,42 +9,24 @@ from scipy import sparse
 
 from grid.limits import FloatArray
 from matching.cells import NO_GROUP
+from matching.highs import has_optimum, maximised
 from matching.preferences.problem import ClassProblem, ClassSolution, ScaledClassProblem, scaled, solution_of
 
-OPTIONS = (
-    ("output_flag", False),
-    ("threads", 1),
-    ("random_seed", 0),
-    ("solver", "simplex"),  # an inner point would not be whole
-    ("presolve", "off"),  # thousands of prices and few rows: looking for reductions takes longer than solving
-)
+OPTIONS = {
+    "solver": "simplex",  # an inner point would not be whole
+    "presolve": "off",  # thousands of prices and few rows: looking for reductions takes longer than solving
+}
 
 
 def solve_classes(problem: ClassProblem) -> ClassSolution | None:
     """The optimum, or None if the rows cannot be kept."""
-    import highspy
-
     scale = scaled(problem)
     matrix, lower, upper = _constraints(problem, scale)
-    programme = highspy.HighsLp()
-    programme.num_row_, programme.num_col_ = matrix.shape
-    programme.sense_ = highspy.ObjSense.kMaximize
-    programme.col_cost_ = scale.worth
-    programme.col_lower_, programme.col_upper_ = np.zeros(scale.worth.size), scale.upper
-    programme.row_lower_, programme.row_upper_ = lower, upper
-    programme.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    programme.a_matrix_.start_, programme.a_matrix_.index_ = matrix.indptr, matrix.indices
-    programme.a_matrix_.value_ = matrix.data
-    solver = highspy.Highs()
-    for option, value in OPTIONS:
-        solver.setOptionValue(option, value)
-    solver.passModel(programme)
-    solver.run()
-    status = solver.getModelStatus()
-    if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+    solver = maximised(
+        worth=scale.worth, upper=scale.upper, matrix=matrix, row_lower=lower, row_upper=upper, options=OPTIONS
+    )
+    if not has_optimum(solver):
         return None
-    if status not in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty):
-        raise RuntimeError(f"HiGHS ended with {status}; the clearing problem is malformed")
     found = solver.getSolution()
     first_limit = sum(problem.member_classes)
     return solution_of(

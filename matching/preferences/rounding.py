@@ -14,6 +14,7 @@ from grid.limits import FloatArray
 from matching.book import BoolArray, IntArray
 from matching.cells import Cells
 from matching.disaggregation import Pools
+from matching.highs import maximised
 from matching.preferences.problem import ClassProblem, ClassSolution
 from matching.pricing import PART_WH
 from matching.problem import EXCESS_COST, SUPPLIER_AVERSION, VOLUME_PREFERENCE_MAX_MICRO_PER_KWH
@@ -22,6 +23,12 @@ NEAR_POOLS = 4  # of each class, those that cost least to move
 REACHES_WH = (8, 2**40)  # how far a pool may be moved; the second for when the first leaves no balance
 NODES_MAX = 500
 GAP_MICRO = 50.0  # less than one Wh by one tick
+OPTIONS: dict[str, str | int | float] = {
+    "solver": "simplex",
+    "mip_max_nodes": NODES_MAX,
+    "mip_rel_gap": 0.0,
+    "mip_abs_gap": GAP_MICRO,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -200,33 +207,20 @@ def _solve(
     whole: int = 0,
 ) -> FloatArray | None:
     """The columns of the most worth, the first `whole` of them in whole numbers; None if there are none."""
-    import highspy
+    from highspy import SolutionStatus
 
     if not cost.size:
         return np.zeros(0)
-    programme = highspy.HighsLp()
-    programme.num_row_, programme.num_col_ = matrix.shape
-    programme.sense_ = highspy.ObjSense.kMaximize
-    programme.col_cost_, programme.col_lower_, programme.col_upper_ = cost, lower, upper
-    programme.row_lower_, programme.row_upper_ = row_lower, row_upper
-    programme.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    programme.a_matrix_.start_, programme.a_matrix_.index_ = matrix.indptr, matrix.indices
-    programme.a_matrix_.value_ = matrix.data
-    kinds = [highspy.HighsVarType.kInteger] * whole
-    programme.integrality_ = kinds + [highspy.HighsVarType.kContinuous] * (cost.size - whole) if whole else []
-    solver = highspy.Highs()
-    for option, value in (
-        ("output_flag", False),
-        ("threads", 1),
-        ("random_seed", 0),
-        ("solver", "simplex"),
-        ("mip_max_nodes", NODES_MAX),
-        ("mip_rel_gap", 0.0),
-        ("mip_abs_gap", GAP_MICRO),
-    ):
-        solver.setOptionValue(option, value)
-    solver.passModel(programme)
-    solver.run()
-    if solver.getInfo().primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+    solver = maximised(
+        worth=cost,
+        lower=lower,
+        upper=upper,
+        matrix=matrix,
+        row_lower=row_lower,
+        row_upper=row_upper,
+        options=OPTIONS,
+        whole=whole,
+    )
+    if solver.getInfo().primal_solution_status != SolutionStatus.kSolutionStatusFeasible:
         return None
     return np.asarray(solver.getSolution().col_value, dtype=np.float64)

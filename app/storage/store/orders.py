@@ -102,21 +102,6 @@ def cancel_order(connection: Connection, order_id: str, *, cancelled_s: int) -> 
     return cancelled
 
 
-def cancel_agent_orders(connection: Connection, participant_id: str, *, start_s: int, cancelled_s: int) -> int:
-    """Take the agent's standing orders of one participant out of an open book; returns how many there were."""
-    require_open_gate(connection, start_s)
-    return connection.execute(
-        update(ORDERS)
-        .where(
-            ORDERS.c.participant_id == participant_id,
-            ORDERS.c.start_s == start_s,
-            ORDERS.c.origin == "agent",
-            ORDERS.c.cancelled_s.is_(None),
-        )
-        .values(cancelled_s=cancelled_s)
-    ).rowcount
-
-
 def book_of(connection: Connection, start_s: int) -> tuple[Order, ...]:
     """The standing orders of an interval, by order id."""
     query = _orders().where(ORDERS.c.start_s == start_s, ORDERS.c.cancelled_s.is_(None)).order_by(ORDERS.c.order_id)
