@@ -10,35 +10,28 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from meters.address import AddressError, BusAddress
-from meters.answer import BusError
-from meters.api import ApiError, MeterApi, SetPoint
-from meters.bus import Bus
+from meters.api import ApiError, MeterApi
 from meters.clock import Clock
-from meters.control import ControlError, SunSpecControl
-from meters.counters import CounterState
+from meters.config_file import ConfigFile
 from meters.credentials import Credentials, load_credentials
 from meters.delivery import UploadReport, deliver
+from meters.device_errors import DeviceErrors
 from meters.energy import BoundaryReading
-from meters.gateway_config import ConfigError, GatewayConfig, check
+from meters.gateway_config import ConfigError, GatewayConfig, check, restart_problems
 from meters.gateway_loop import run
 from meters.gateway_reports import ControlReport, SweepReport
 from meters.gateway_status import OUTBOX_NAME
 from meters.interval import DeliveryInterval
 from meters.outbox import Outbox
 from meters.outbox_file import Parcel
-from meters.profile import load_profile
-from meters.reader import MeterReader, ModelMissingError
 from meters.signing import FLAG_IMPORTED, ReadingBatch, RegisterReading, sign_batch
-from meters.sunspec import SunSpecError
+from meters.site import Site, SiteChange
 from meters.watch import MeterWatch, Observation
 
 RETRY_S = 0.1
 REFUSED_FIRST_S, REFUSED_LONGEST_S = 60.0, 3600.0
 
 log = logging.getLogger(__name__)
-
-DeviceErrors = (BusError, SunSpecError, ModelMissingError, ControlError, AddressError)
 
 
 class Gateway:
@@ -57,10 +50,9 @@ class Gateway:
         self._api = api
         self._credentials = credentials
         self._outbox: Outbox | None = None
-        self._buses: dict[BusAddress, Bus] = {}
-        self._watches: dict[str, MeterWatch] = {}
-        self._controls: dict[str, SunSpecControl] = {}
-        self._set: set[str] = set()
+        self._site = Site(clock)
+        # Held while meters are read: no meter is exchanged between its read and the record of it.
+        self._reading = asyncio.Lock()
         self._refused: dict[tuple[str, int], tuple[float, float]] = {}
 
     @property
@@ -81,27 +73,22 @@ class Gateway:
         if not self._api.token:
             self._api.token = self._credentials.token
         self._outbox = Outbox(self.config.state_dir / OUTBOX_NAME)
-        states = self._outbox.states()
-        ends = {(chain.device, chain.epoch): chain.last_end_s for chain in self._outbox.chains()}
-        for meter in self.config.meters:
-            state = states.get(meter.device, CounterState())
-            reader = MeterReader(load_profile(meter.profile), self._bus(meter.address), meter.device_id)
-            self._watches[meter.device] = MeterWatch(
-                meter, reader, state, ends.get((meter.device, state.epoch)), self.config.interval_minutes * 60
-            )
-            if meter.control is not None:
-                self._controls[meter.device] = SunSpecControl(self._bus(meter.control.address), meter.control.device_id)
-        self._set = set(self._controls)
+        await self._site.arrange(self.config, self._outbox)
 
-    def _bus(self, address: str) -> Bus:
-        parsed = BusAddress.parse(address)
-        if parsed not in self._buses:
-            self._buses[parsed] = Bus(parsed, clock=self._clock, timeout_s=self.config.timeout_s)
-        return self._buses[parsed]
+    async def reconfigure(self, config: GatewayConfig) -> SiteChange:
+        """Go on with another configuration: what it leaves as it was is not touched, the outbox stays.
+
+        Raises ConfigError, and changes nothing, if there are mistakes in it or if it needs a restart.
+        """
+        if problems := (*check(config), *restart_problems(self.config, config)):
+            raise ConfigError(problems)
+        async with self._reading:
+            self.config = config
+            return await self._site.arrange(config, self.outbox)
 
     async def close(self) -> None:
         """Close connections and outbox; set-points are left to run out."""
-        await asyncio.gather(*(bus.close() for bus in self._buses.values()))
+        await self._site.close()
         if self._outbox is not None:
             self._outbox.close()
             self._outbox = None
@@ -117,8 +104,12 @@ class Gateway:
         interval_s = self.config.interval_minutes * 60
         if boundary.timestamp() % interval_s or boundary > self._clock():
             raise ValueError(f"{boundary.isoformat()} is no boundary that has passed")
+        async with self._reading:
+            return await self._sweep(boundary, within_s)
+
+    async def _sweep(self, boundary: datetime, within_s: float) -> SweepReport:
         started = time.monotonic()
-        waiting = [watch for watch in self._watches.values() if not watch.reaches(boundary)]
+        waiting = [watch for watch in self._site.watches.values() if not watch.reaches(boundary)]
         observations: list[Observation] = []
         appended = 0
         while waiting:
@@ -129,7 +120,7 @@ class Gateway:
             if time.monotonic() - started + RETRY_S > within_s:
                 break
             await asyncio.sleep(RETRY_S)
-        complete = frozenset(name for name, watch in self._watches.items() if watch.reaches(boundary))
+        complete = frozenset(name for name, watch in self._site.watches.items() if watch.reaches(boundary))
         return SweepReport(
             boundary=boundary,
             readings=appended,
@@ -141,8 +132,9 @@ class Gateway:
 
     async def poll(self) -> Mapping[str, str]:
         """Read every meter between boundaries; returns device to why a read failed."""
-        seen = await asyncio.gather(*(self._observe(watch, insist=False) for watch in self._watches.values()))
-        self._record(seen)
+        async with self._reading:
+            seen = await asyncio.gather(*(self._observe(watch, insist=False) for watch in self._site.watches.values()))
+            self._record(seen)
         return {observation.device: observation.failure for observation in seen if observation.failure}
 
     async def _observe(self, watch: MeterWatch, *, insist: bool) -> Observation:
@@ -163,7 +155,7 @@ class Gateway:
         if states:
             self.outbox.record(entries, states)
         for observation in seen:
-            self._watches[observation.device].take(observation)
+            self._site.watches[observation.device].take(observation)
         for observation in observations:
             for finding in observation.findings:
                 log.warning("%s: %s: %s", observation.device, finding.rule, finding.message)
@@ -181,7 +173,7 @@ class Gateway:
     def import_histories(self, histories: Mapping[str, Iterable[RegisterReading]]) -> int:
         """`import_history` for many devices in one commit: all of it or nothing."""
         seen = [
-            self._watches[device].continued(
+            self._site.watches[device].continued(
                 [
                     BoundaryReading(
                         start_s=reading.start_s,
@@ -208,7 +200,7 @@ class Gateway:
                 key = (refusal.device, refusal.epoch)
                 wait_s = min(2 * self._refused.get(key, (0.0, REFUSED_FIRST_S / 2))[1], REFUSED_LONGEST_S)
                 self._refused[key] = (time.monotonic() + wait_s, wait_s)
-        restarted = [self._watches[device] for device, _ in report.restarted if device in self._watches]
+        restarted = [self._site.watches[device] for device, _ in report.restarted if device in self._site.watches]
         self._record([watch.restarted() for watch in restarted])
         if report.error:
             log.warning("upload: %s; %s readings wait", report.error, report.pending)
@@ -223,30 +215,15 @@ class Gateway:
     async def apply_set_points(self, interval: DeliveryInterval) -> ControlReport:
         """Fetch the set-points of `interval` and write them to the inverters; devices without one are released."""
         try:
-            fetched = {point.device: point for point in await self._api.set_points(interval.start_s)}
+            points = {point.device: point for point in await self._api.set_points(interval.start_s)}
         except ApiError as error:
             log.warning("set-points: %s", error)
             return ControlReport(limited={}, batteries={}, released=frozenset(), failed={}, error=str(error))
-        revert_s = 2 * interval.minutes * 60
-        outcomes = await asyncio.gather(
-            *(self._control(device, fetched.get(device), revert_s) for device in self._controls)
-        )
-        by_device = dict(zip(self._controls, outcomes, strict=True))
-        for device, outcome in by_device.items():
-            if isinstance(outcome, str):
-                log.error("%s does not obey: %s", device, outcome)
-        obeyed = {device: outcome for device, outcome in by_device.items() if not isinstance(outcome, str)}
-        return ControlReport(
-            limited={device: limit_w for device, (limit_w, _) in obeyed.items() if limit_w is not None},
-            batteries={device: power_w for device, (_, power_w) in obeyed.items() if power_w is not None},
-            released=frozenset(device for device, outcome in obeyed.items() if outcome == (None, None)),
-            failed={device: outcome for device, outcome in by_device.items() if isinstance(outcome, str)},
-        )
+        return await self._site.inverters.apply(points, revert_s=2 * interval.minutes * 60)
 
     async def report_batteries(self) -> Mapping[str, int]:
         """Read what the batteries hold and tell the platform; device to Wh. What cannot be read or told is left out."""
-        seen = await asyncio.gather(*(self._stored_wh(control) for control in self._controls.values()))
-        stored_wh = {device: energy for device, energy in zip(self._controls, seen, strict=True) if energy is not None}
+        stored_wh = await self._site.inverters.stored_wh()
         if stored_wh:
             try:
                 await self._api.report_batteries(stored_wh, at_s=int(self._clock().timestamp()))
@@ -254,42 +231,21 @@ class Gateway:
                 log.warning("batteries: %s", error)
         return stored_wh
 
-    async def _stored_wh(self, control: SunSpecControl) -> int | None:
-        try:
-            return await control.stored_wh()
-        except DeviceErrors as error:
-            control.forget()
-            log.warning("battery: %s", error)
-            return None
-
-    async def _control(
-        self, device: str, point: SetPoint | None, revert_s: int
-    ) -> tuple[float | None, float | None] | str:
-        """What the inverter confirmed (limit, battery power), or why it does not obey."""
-        limit_w = point.generation_limit_w if point else None
-        battery_w = point.battery_w if point else None
-        if limit_w is None and battery_w is None and device not in self._set:
-            return None, None
-        control = self._controls[device]
-        self._set.add(device)
-        try:
-            limited_w = await control.limit_generation(limit_w, revert_s=revert_s)
-            powered_w = await control.set_battery(battery_w, revert_s=revert_s)
-        except DeviceErrors as error:
-            control.forget()
-            return str(error)
-        if limit_w is None and battery_w is None:
-            self._set.discard(device)
-        return limited_w, powered_w
-
     @property
     def clock_error_s(self) -> float | None:
         """How far the machine's clock is ahead of the platform's; None before the first answer."""
         return self._api.clock_error_s
 
-    async def run(self, stop: asyncio.Event | None = None, *, alive: Callable[[], None] = lambda: None) -> None:
+    async def run(
+        self,
+        stop: asyncio.Event | None = None,
+        *,
+        file: ConfigFile | None = None,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
         """Read, deliver and control in real time until `stop` is set or the task is cancelled.
 
+        file   the configuration, followed when it changes
         alive  called again and again as long as meters are read
         """
-        await run(self, clock=self._clock, stop=stop or asyncio.Event(), alive=alive)
+        await run(self, clock=self._clock, stop=stop or asyncio.Event(), file=file, alive=alive)

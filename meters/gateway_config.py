@@ -193,6 +193,29 @@ def check(config: GatewayConfig, *, where: str = "configuration") -> tuple[str, 
     return (*problems, *(f"{where}: {problem}" for problem in _doubles(config)))
 
 
+def config_to_run(path: Path) -> GatewayConfig:
+    """Read and check a file that is to be run. Raises ConfigError also without a server or without meters."""
+    config = GatewayConfig.load(path)
+    problems = []
+    if not config.server:
+        problems.append(f"{path}, gateway: server is missing: to whom should readings be delivered?")
+    if not config.meters:
+        problems.append(f"{path}: there is no [[meter]] table, nothing to read")
+    if problems:
+        raise ConfigError(tuple(problems))
+    return config
+
+
+def restart_problems(old: GatewayConfig, new: GatewayConfig) -> tuple[str, ...]:
+    """What a running gateway cannot take over from a new configuration."""
+    names = {"name": "name", "server": "server", "state_dir": "state", "interval_minutes": "interval_minutes"}
+    return tuple(
+        f"{key} = {getattr(new, name)} was {getattr(old, name)}: restart the gateway to change it"
+        for name, key in names.items()
+        if getattr(new, name) != getattr(old, name)
+    )
+
+
 def _meter_problems(meter: MeterConfig) -> list[str]:
     problems = []
     if not meter.device:

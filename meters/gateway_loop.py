@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from meters.clock import Clock
+from meters.config_file import ConfigFile
 from meters.delivery import UploadReport
-from meters.gateway_config import GatewayConfig
+from meters.gateway_config import ConfigError, GatewayConfig, config_to_run
 from meters.gateway_reports import ControlReport, SweepReport
 from meters.gateway_status import StatusFile
 from meters.interval import DeliveryInterval
 from meters.outbox import Outbox
+from meters.site import SiteChange
 
 AFTER_BOUNDARY_S = 0.3
 """How long after a boundary its read begins, so that it surely lies behind it."""
@@ -51,9 +53,21 @@ class RunsInRealTime(Protocol):
 
     async def report_batteries(self) -> Mapping[str, int]: ...
 
+    async def reconfigure(self, config: GatewayConfig) -> SiteChange: ...
 
-async def run(gateway: RunsInRealTime, *, clock: Clock, stop: asyncio.Event, alive: Callable[[], None]) -> None:
-    """Run until `stop` is set, calling `alive` while reading goes on. Errors that no retry can mend end it."""
+
+async def run(
+    gateway: RunsInRealTime,
+    *,
+    clock: Clock,
+    stop: asyncio.Event,
+    file: ConfigFile | None,
+    alive: Callable[[], None],
+) -> None:
+    """Run until `stop` is set, calling `alive` while reading goes on. Errors that no retry can mend end it.
+
+    file  the configuration, followed when it changes; None if it cannot
+    """
     status = StatusFile(gateway.config.state_dir, clock)
     boundary_read = asyncio.Event()
     interval_began = asyncio.Event()
@@ -64,6 +78,8 @@ async def run(gateway: RunsInRealTime, *, clock: Clock, stop: asyncio.Event, ali
             tasks.create_task(_deliver(gateway, clock, boundary_read, status)),
             tasks.create_task(_obey(gateway, clock, interval_began)),
         ]
+        if file is not None:
+            running.append(tasks.create_task(_follow(gateway, file, status)))
         await stop.wait()
         for task in running:
             task.cancel()
@@ -123,6 +139,22 @@ async def _obey(gateway: RunsInRealTime, clock: Clock, interval_began: asyncio.E
             done = None if report.error or report.failed else interval.start
             await gateway.report_batteries()
         await _woken(interval_began, AGAIN_S)
+
+
+async def _follow(gateway: RunsInRealTime, file: ConfigFile, status: StatusFile) -> None:
+    """Take over what changes in the configuration file; with mistakes in it everything stays as it is."""
+    while True:
+        await file.next_version()
+        try:
+            change = await gateway.reconfigure(config_to_run(file.path))
+        except ConfigError as error:
+            log.error("%s is refused, the configuration before it stays: %s", file.path, error)  # noqa: TRY400  no bug
+            status.configured(str(error))
+            continue
+        log.info("%s: %s", file.path, change)
+        status.configured("")
+        # Who is new is read now, not at the next poll.
+        status.read(await gateway.poll(), gateway.clock_error_s)
 
 
 async def _woken(event: asyncio.Event, timeout_s: float) -> None:

@@ -30,7 +30,13 @@ class StatusFile:
     def __init__(self, state_dir: Path, clock: Clock) -> None:
         self._path = state_dir / STATUS_NAME
         self._clock = clock
-        self._known: dict[str, Any] = {"failures": {}, "uploaded_at": None, "upload_error": "", "clock_error_s": None}
+        self._known: dict[str, Any] = {
+            "failures": {},
+            "uploaded_at": None,
+            "upload_error": "",
+            "clock_error_s": None,
+            "config_error": "",
+        }
 
     def read(self, failures: Mapping[str, str], clock_error_s: float | None) -> None:
         """Every meter was asked; `failures` says who has no reading and why."""
@@ -39,6 +45,10 @@ class StatusFile:
     def uploaded(self, error: str) -> None:
         """An upload ended; `error` is empty if the platform has everything."""
         self._write(upload_error=error, **({} if error else {"uploaded_at": self._clock().isoformat()}))
+
+    def configured(self, error: str) -> None:
+        """The configuration changed; `error` is why its new version is not used, empty if it is."""
+        self._write(config_error=error)
 
     def _write(self, **news: object) -> None:
         self._known |= {**news, "written_at": self._clock().isoformat()}
@@ -68,6 +78,8 @@ def gateway_status(config: GatewayConfig, now: datetime) -> tuple[StatusLine, ..
     lines += [_meter(config, meter.device, states.get(meter.device), known, now) for meter in config.meters]
     lines += [StatusLine(what=f"outbox: {waiting} readings wait", good=True), _upload(known, waiting)]
     lines.append(_clock(known))
+    if refused := known.get("config_error", ""):
+        lines.append(StatusLine(what=f"the changed configuration is not used: {refused}", good=False))
     lines += [
         StatusLine(what=f"{chain.device} epoch {chain.epoch}: no longer sent, {chain.blocked}", good=False)
         for chain in chains

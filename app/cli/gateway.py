@@ -19,6 +19,7 @@ from meters.answer import BusError
 from meters.api import ApiError, Enrolment, MeterApi
 from meters.bus import Bus
 from meters.clock import clock_from_environment, system_clock
+from meters.config_file import ConfigFile
 from meters.credentials import (
     FILE_NAME,
     Credentials,
@@ -28,7 +29,7 @@ from meters.credentials import (
     save_credentials,
 )
 from meters.gateway import Gateway
-from meters.gateway_config import ConfigError, GatewayConfig
+from meters.gateway_config import ConfigError, GatewayConfig, config_to_run
 from meters.gateway_status import gateway_status, is_well
 from meters.outbox_file import OutboxError
 from meters.profile import load_profile
@@ -83,20 +84,21 @@ async def _silent(config: GatewayConfig) -> dict[str, str]:
 @command.command(epilog="Example: commonwatt gateway run /etc/commonwatt/gateway.toml")
 @CONFIG
 def run(config: Path) -> None:
-    """Read, sign and deliver until stopped (SIGTERM or Ctrl-C)."""
+    """Read, sign and deliver until stopped (SIGTERM or Ctrl-C).
+
+    Changes of CONFIG are taken over while it runs, at once on SIGHUP; one with mistakes is refused and changes nothing.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     with refusing(ConfigError, CredentialsError, OutboxError):
-        loaded = GatewayConfig.load(config)
-        if not loaded.server:
-            raise InputError(f"{config}, gateway: server is missing: to whom should readings be delivered?")
-        if not loaded.meters:
-            raise InputError(f"{config}: there is no [[meter]] table, nothing to read")
-        asyncio.run(_run(loaded, load_credentials(loaded.state_dir)))
+        file = ConfigFile(config)
+        loaded = config_to_run(config)
+        asyncio.run(_run(file, loaded, load_credentials(loaded.state_dir)))
 
 
-async def _run(config: GatewayConfig, credentials: Credentials) -> None:
+async def _run(file: ConfigFile, config: GatewayConfig, credentials: Credentials) -> None:
     stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, file.ask)
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     clock = clock_from_environment(os.environ)
@@ -106,7 +108,7 @@ async def _run(config: GatewayConfig, credentials: Credentials) -> None:
         notify(READY, os.environ)
         click.echo(f"{config.name} reads {len(config.meters)} meters and delivers to {config.server}")
         try:
-            await gateway.run(stop, alive=partial(notify, ALIVE, os.environ))
+            await gateway.run(stop, file=file, alive=partial(notify, ALIVE, os.environ))
         finally:
             notify(STOPPING, os.environ)
             await gateway.close()
