@@ -45,16 +45,26 @@ class CertifiedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertifiedPrices:
+    """Before they are floored to the tick: the price of each class of sellers, the worth to each class of buyers."""
+
+    seller_nano_per_kwh: tuple[int, ...]
+    buyer_nano_per_kwh: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """dual_welfare_nano bounds every outcome's welfare from above; gap_relative = (bound - welfare) / welfare.
 
-    rows  those with a shadow price, and those that told orders apart
+    rows          those with a shadow price, and those that told orders apart
+    class_prices  what the bound is made of where energy has premiums or fees and rows limit
     """
 
     price_micro_per_kwh: float
     dual_welfare_nano: int
     gap_relative: float
     rows: tuple[CertifiedRow, ...] = ()
+    class_prices: CertifiedPrices | None = None
 
 
 def rounded(value: float) -> float:

@@ -162,6 +162,7 @@ class Clearing:
                 "dual_welfare_nano": self.certificate.dual_welfare_nano,
                 "gap_relative": rounded(self.certificate.gap_relative),
                 "rows": [_row_document(row) for row in self.certificate.rows],
+                **self._class_prices(),
             },
             "rules": {
                 "k": self.rules.k,
@@ -177,6 +178,20 @@ class Clearing:
             "solver": self.solver,
             "power_flow": self.power_flow,
             "checked_by": self.checked_by,
+        }
+
+    def _class_prices(self) -> dict[str, object]:
+        """What the certificate says where energy has premiums or fees: null where the prices that are paid prove it."""
+        prices = self.certificate.class_prices
+        if self.attributes is None:
+            return {}
+        return {
+            "class_prices": None
+            if prices is None
+            else {
+                "seller_nano_per_kwh": list(prices.seller_nano_per_kwh),
+                "buyer_nano_per_kwh": list(prices.buyer_nano_per_kwh),
+            }
         }
 
 

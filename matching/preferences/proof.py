@@ -3,7 +3,14 @@
 import numpy as np
 
 from matching.book import BoolArray, IntArray, OrderBook
-from matching.certificate import Certificate, CertifiedRow, exact_sum, gap_relative, network_bound
+from matching.certificate import (
+    Certificate,
+    CertifiedPrices,
+    CertifiedRow,
+    exact_sum,
+    gap_relative,
+    network_bound,
+)
 from matching.preferences.network import ClassesWithinRows
 from matching.preferences.outcome import AttributeOutcome
 from matching.preferences.problem import ClassProblem
@@ -82,6 +89,9 @@ def class_network_certificate(
         dual_welfare_nano=whole,
         gap_relative=gap_relative(whole, welfare),
         rows=rows,
+        class_prices=CertifiedPrices(
+            seller_nano_per_kwh=tuple(exact.price.tolist()), buyer_nano_per_kwh=tuple(exact.worth.tolist())
+        ),
     )
 
 

@@ -25,7 +25,7 @@ from matching.price_rule import PriceRule
 from matching.pricing import PART_WH, PRICE_SPAN, SLACKS
 from matching.problem import SHADOW_NOISE
 
-FINE = 1000  # parts of a micro-unit: relaxation works in whole numbers, shadow prices do not
+FINE = 1000  # nano-units in a micro-unit: relaxation works in whole numbers, shadow prices do not
 CONTRADICTION_MAX_MICRO = 100  # a tick: more is no support
 
 

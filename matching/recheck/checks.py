@@ -53,6 +53,7 @@ PREFERENCE_CHECKS: tuple[tuple[str, Callable[[Filled], Iterable[str]]], ...] = (
     ("flows", preferences.flows),
     ("classes", preferences.class_totals),
     ("class prices", preferences.class_prices),
+    ("locational prices", preferences.locational_prices),
     ("budget", preferences.budget),
     ("welfare", preferences.welfare),
     ("own limits", preferences.own_limits),
@@ -61,11 +62,6 @@ ALSO_WITH_PREFERENCES = frozenset({"book", "listing", "no network", "quantities"
 UNCHECKED = {
     "price choice": "With premiums or fees: which of the supporting prices of the classes are paid.",
     "splitting": "With premiums or fees: which of equally good orders are filled from several classes.",
-}
-UNCHECKED_WITHIN_ROWS = {
-    "optimality": "With premiums or fees: that nothing better was possible within the limits of the network.",
-    "sharing": "With premiums or fees: how equally good orders share the margin within the limits of the network.",
-    "locational prices": "With premiums or fees: what the network adds to the prices of flexible orders.",
 }
 
 
@@ -78,10 +74,8 @@ def recheck(result: Published) -> tuple[Verdict, ...]:
     found += [verdict(name, check, filled) for name, check in PREFERENCE_CHECKS]
     if filled.claims.flexible_left_out:
         unchecked["refusal"] = "With premiums or fees: that flexible orders had to stay out."
-    if filled.has_rows:
-        unchecked |= UNCHECKED_WITHIN_ROWS
-    else:
-        found.append(verdict("optimality", preference_bound.optimality, filled))
-        found.append(verdict("sharing", sharing.margin, result, filled.classes.of_order))
+    best = preference_bound.optimality_within_rows if filled.has_rows else preference_bound.optimality
+    found.append(verdict("optimality", best, filled))
+    found.append(verdict("sharing", sharing.margin, result, filled.classes.of_order))
     found += [Verdict(name=name, about=about, wrong=(), is_checked=False) for name, about in unchecked.items()]
     return tuple(found)

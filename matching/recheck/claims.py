@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from matching.recheck.fields import Fields, Unreadable
-from matching.recheck.preference_claims import PreferenceClaims, preferences_of
+from matching.recheck.preference_claims import CertifiedPrices, PreferenceClaims, certified_prices_of, preferences_of
 
 KINDS = ("voltage_high", "voltage_low", "line_loading", "trafo_loading")
 STATUSES = ("green", "amber", "red")
@@ -105,12 +105,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """price in micro-units per kWh, not necessarily on the tick."""
+    """price in micro-units per kWh, not necessarily on the tick; class_prices with premiums or fees within rows."""
 
     price: float
     dual_welfare_nano: int
     gap_relative: float
     rows: tuple[Row, ...]
+    class_prices: CertifiedPrices | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +189,7 @@ def claims_of(document: object) -> Claims:
         congestion_rent_nano=top.integer("congestion_rent_nano"),
         binding=tuple(_binding(Fields(*item)) for item in top.items("binding")),
         ac=_ac(top.inner("ac")) if top.has("ac") else None,
-        certificate=_certificate(top.inner("certificate")),
+        certificate=_certificate(top.inner("certificate"), with_classes=has_preferences),
         rules=_rules(top.inner("rules"), MECHANISMS[mechanism]),
         preferences=preferences_of(top.inner("preferences")) if has_preferences else None,
         network=_network(inputs.inner("network")) if inputs.has("network") else None,
@@ -237,12 +238,13 @@ def _ac(fields: Fields) -> AcFigures:
     return figures
 
 
-def _certificate(fields: Fields) -> Certificate:
+def _certificate(fields: Fields, *, with_classes: bool) -> Certificate:
     certificate = Certificate(
         price=fields.number("price_micro_per_kwh"),
         dual_welfare_nano=fields.integer("dual_welfare_nano"),
         gap_relative=fields.number("gap_relative"),
         rows=tuple(_row(Fields(*item)) for item in fields.items("rows")),
+        class_prices=certified_prices_of(fields) if with_classes else None,
     )
     fields.done()
     return certificate

@@ -78,6 +78,10 @@ class Fields:
             raise self._wrong(key, "an object with the indices of buses as keys")
         return {int(name): self._float(f"{key} {name}", value) for name, value in members.items()}
 
+    def integers(self, key: str) -> tuple[int, ...]:
+        """A list of whole numbers."""
+        return tuple(Fields({key: element}, place).integer(key) for element, place in self.items(key))
+
     def integers_by_name(self, key: str) -> dict[str, int]:
         """An object whose members are all whole numbers."""
         members = self.take(key)

@@ -1,7 +1,7 @@
 """A result with premiums or grid fees, its parts, and the classes of its book."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +15,7 @@ from matching.recheck.preference_claims import ClassClaim, PreferenceClaims
 from matching.recheck.preference_classes import Classes, classes_of
 from matching.recheck.published import Parts, Published
 
+NANO = 1000  # nano-units in a micro-unit
 FAR = 2**60  # beyond every price
 FIGURE_MAX = 5 * 10**10  # no class has a price beyond it; times the energy of an order it stays within 64 bits
 
@@ -77,6 +78,13 @@ class Filled:
         np.add.at(summed, self.position[there], values[there])
         return summed
 
+    def by_class(self, price: IntArray, worth: IntArray) -> IntArray:
+        """[n_order] what each order's class is paid or pays: price [n_seller] or worth [n_buyer]."""
+        own, sells = np.zeros(len(self.result.book), dtype=np.int64), self.result.book.is_sell
+        for side, each in ((sells, price), (~sells, worth)):
+            own[side] = each[self.classes.of_order[side]] if each.size else 0
+        return own
+
     def between(self, matrix: IntArray) -> IntArray:
         """[n_part] the value between the part's classes; zero for those who sell."""
         found, bought = np.zeros(self.position.size, dtype=np.int64), self.known & ~self.parts.is_sell
@@ -130,7 +138,12 @@ def welfare_of(filled: Filled) -> int:
 
 def figures(listed: tuple[ClassClaim, ...]) -> IntArray:
     """Prices or worths; beyond what fits, the end of it."""
-    return np.array([max(-FIGURE_MAX, min(FIGURE_MAX, one.price or 0)) for one in listed], dtype=np.int64)
+    return as_figures([one.price or 0 for one in listed], FIGURE_MAX)
+
+
+def as_figures(values: Iterable[int], most: int) -> IntArray:
+    """Whole numbers of whatever size; beyond `most` either way, that."""
+    return np.array([max(-most, min(most, value)) for value in values], dtype=np.int64)
 
 
 def parts_named(filled: Filled, wrong: BoolArray, say: Callable[[int], str]) -> Iterator[str]:

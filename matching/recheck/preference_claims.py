@@ -46,6 +46,24 @@ class PreferenceClaims:
     fees: dict[tuple[str, str], int] | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertifiedPrices:
+    """What the bound is made of where rows limit: nano-units per kWh of each class, in the order they are listed in."""
+
+    sellers: tuple[int, ...]
+    buyers: tuple[int, ...]
+
+
+def certified_prices_of(fields: Fields) -> CertifiedPrices | None:
+    """The member `class_prices` of the certificate; None where the prices that are paid prove the result."""
+    if not fields.has("class_prices"):
+        return None
+    inner = fields.inner("class_prices")
+    prices = CertifiedPrices(sellers=inner.integers("seller_nano_per_kwh"), buyers=inner.integers("buyer_nano_per_kwh"))
+    inner.done()
+    return prices
+
+
 def preferences_of(fields: Fields) -> PreferenceClaims:
     """The object `preferences`. Raises Unreadable."""
     claims = PreferenceClaims(

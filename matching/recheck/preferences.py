@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from matching.book import IntArray
+from matching.book import BoolArray, IntArray
 from matching.recheck.accounts import NAMED_MAX, differs, named
 from matching.recheck.exact import total, total_of_products
-from matching.recheck.filled import FAR, Filled, figures, parts_named, welfare_of
+from matching.recheck.filled import FAR, NANO, Filled, figures, parts_named, welfare_of
+from matching.recheck.prices import NOISE, TICK, UNSURE, adder_of_bus, local_prices
 
 
 def sums(filled: Filled) -> Iterator[str]:
@@ -101,19 +102,19 @@ def class_totals(filled: Filled) -> Iterator[str]:
 def class_prices(filled: Filled) -> Iterator[str]:
     """Every part has the price of its class of sellers; the plain price and the supplier's are what they must be.
 
-    Flexible orders of a result with rows may have a price of their own, which is not checked.
+    Flexible orders of a result with rows have it with what the network adds to it: `locational_prices`.
     """
-    parts, (seller, _), claims = filled.parts, filled.ends, filled.result.claims
-    prices = figures(filled.claims.sellers)
-    if prices.size != len(filled.classes.sellers):
-        return  # said by `flows`
-    bound = filled.known & ~(filled.result.flexible[filled.position] & filled.has_rows)
-    due = np.where(seller >= 0, np.append(prices, 0)[seller], 0)
+    parts, claims = filled.parts, filled.result.claims
+    due = _class_price(filled)
+    if due is None:
+        return  # said by `class_totals`
+    bound = filled.known & ~_has_local_price(filled)
     yield from parts_named(
         filled,
         bound & (parts.price != due),
         lambda at: f"price of a part is {parts.price[at]}, its class has {due[at]}",
     )
+    yield from _floored(filled)
     for sells_or_buys, volume, listed, outside in (
         ("sells", claims.supplier_import_wh, filled.claims.sellers, claims.rules.sells_at),
         ("buys", claims.supplier_export_wh, filled.claims.buyers, claims.rules.buys_at),
@@ -121,6 +122,57 @@ def class_prices(filled: Filled) -> Iterator[str]:
         if volume and listed and listed[-1].price != outside:
             yield f"the supplier {sells_or_buys} at {listed[-1].price}, its price is {outside}"
     yield from _plain_prices(filled)
+
+
+def _class_price(filled: Filled) -> IntArray | None:
+    """[n_part] the price of each part's class of sellers, zero where unknown; None if they are not all listed."""
+    prices, (seller, _) = figures(filled.claims.sellers), filled.ends
+    if prices.size != len(filled.classes.sellers):
+        return None
+    due: IntArray = np.where(seller >= 0, np.append(prices, 0)[seller], 0)
+    return due
+
+
+def _has_local_price(filled: Filled) -> BoolArray:
+    """[n_part] of flexible orders in a result with rows."""
+    return np.asarray(filled.result.flexible[filled.position] & filled.has_rows)
+
+
+def _floored(filled: Filled) -> Iterator[str]:
+    """Within rows what is paid are the certificate's prices, floored to the tick; a hundredth of a tick is noise."""
+    certified = filled.result.claims.certificate.class_prices
+    if certified is None:
+        return
+    for listed, exact in ((filled.claims.sellers, certified.sellers), (filled.claims.buyers, certified.buyers)):
+        for one, nano in zip(listed, exact, strict=False):  # how many there must be is said by `class_totals`
+            if one.price is not None:
+                due = (nano + int(NOISE * NANO)) // (TICK * NANO) * TICK
+                if one.price != due:
+                    yield f"price of class {one.name!r} is said to be {one.price}, the certificate's gives {due}"
+
+
+def locational_prices(filled: Filled) -> Iterator[str]:
+    """A flexible order has the price of its class less its bus's adder, rounded in its favour, never beyond its limit.
+
+    A buyer's is the worth to its class, and what the network takes from that it takes from the price of every part.
+    """
+    due = _class_price(filled)
+    worth = figures(filled.claims.buyers)
+    if due is None or worth.size != len(filled.classes.buyers):
+        return
+    result, parts = filled.result, filled.parts
+    own, adder = filled.by_class(figures(filled.claims.sellers), worth), adder_of_bus(result)[result.book.bus]
+    lower, upper = (each - own for each in local_prices(result, own, adder))
+    local = parts.price - due
+    wrong = (local < lower[filled.position]) | (local > upper[filled.position])
+    wrong &= (np.abs(adder)[filled.position] > UNSURE) | (local != 0)
+    yield from parts_named(
+        filled,
+        filled.known & _has_local_price(filled) & wrong,
+        lambda at: (
+            f"price of a part is {parts.price[at]}, its bus makes {due[at] + lower[filled.position[at]]} of its class's"
+        ),
+    )
 
 
 def _plain_prices(filled: Filled) -> Iterator[str]:

@@ -78,7 +78,7 @@ def locational_prices(result: Published) -> Iterator[str]:
     if result.claims.clearing_price is None or not result.claims.mechanism.most_welfare:
         return
     adder = adder_of_bus(result)[result.book.bus]
-    lower, upper = (_local(result, adder + sign * UNSURE * np.maximum(1.0, np.abs(adder) * 1e-4)) for sign in (1, -1))
+    lower, upper = local_prices(result, result.claims.clearing_price, adder)
     wrong = result.flexible & (result.accepted_wh != 0) & ((result.price < lower) | (result.price > upper))
     wrong &= (np.abs(adder) > UNSURE) | (result.price != result.claims.clearing_price)
     yield from named(
@@ -86,8 +86,14 @@ def locational_prices(result: Published) -> Iterator[str]:
     )
 
 
-def _local(result: Published, adder: FloatArray) -> IntArray:
-    local = np.nan_to_num((result.claims.clearing_price or 0) - adder, nan=0.0).clip(-1e15, 1e15)
+def local_prices(result: Published, uniform: int | IntArray, adder: FloatArray) -> tuple[IntArray, IntArray]:
+    """[n_order] lowest and highest of what each order's adder may make of the price that it has without one."""
+    unsure = UNSURE * np.maximum(1.0, np.abs(adder) * 1e-4)
+    return _local(result, uniform, adder + unsure), _local(result, uniform, adder - unsure)
+
+
+def _local(result: Published, uniform: int | IntArray, adder: FloatArray) -> IntArray:
+    local = np.nan_to_num(uniform - adder, nan=0.0).clip(-1e15, 1e15)
     limit = result.book.limit_micro_per_kwh
     up = np.ceil((local - NOISE) / TICK).astype(np.int64) * TICK
     down = np.floor((local + NOISE) / TICK).astype(np.int64) * TICK

@@ -10,7 +10,7 @@ from matching.recheck.checks import Verdict, recheck
 from matching.recheck.claims import claims_of
 from matching.recheck.network import on_network, recheck_on_network
 from matching.recheck.power_flow import RecordedNetwork
-from matching.recheck.published import Published, Trades, published
+from matching.recheck.published import Parts, Published, Trades, published
 
 SOMEWHERE = {
     "source": "a test",
@@ -35,7 +35,21 @@ def as_published(clearing: Clearing, *, network: dict[str, object] | None = None
         has_price=traded,
         amount_nano=clearing.amount_nano,
     )
-    return published(clearing.book, trades, claims_of(document))
+    return published(clearing.book, trades, claims_of(document), _parts(clearing))
+
+
+def _parts(clearing: Clearing) -> Parts | None:
+    """What sources.csv would say."""
+    if clearing.attributes is None:
+        return None
+    rows = [*clearing.attributes.rows([order_id.decode() for order_id in clearing.book.order_ids.tolist()])]
+    figures = np.array([row[3:] for row in rows], dtype=np.int64).reshape(-1, 6).T
+    return Parts(
+        order_ids=tuple(str(row[0]) for row in rows),
+        is_sell=np.array([row[1] == "sell" for row in rows], dtype=np.bool_),
+        counter_class=tuple(str(row[2]) for row in rows),
+        **dict(zip(("wh", "price", "fee", "premium", "amount_nano", "fee_nano"), figures, strict=True)),
+    )
 
 
 def failures(verdicts: tuple[Verdict, ...]) -> dict[str, tuple[str, ...]]:

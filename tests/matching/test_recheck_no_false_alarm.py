@@ -7,10 +7,14 @@ from hypothesis import strategies as st
 from market_cases import book, order
 from recheck_cases import SOMEWHERE, wrong_with
 from test_limits_properties import Case, cases
+from test_premiums_within_limits_properties import OUTSIDE, SOME_FEES, cleared, rules_with
+from test_premiums_within_limits_properties import Case as PremiumCase
+from test_premiums_within_limits_properties import cases as premium_cases
 
 from matching.book import OrderBook
 from matching.clearing import MarketRules, clear
 from matching.orders import Order
+from matching.preferences.fees import GridFees
 
 TRIED = settings(max_examples=max(100, 2 * settings.default.max_examples))
 
@@ -57,3 +61,11 @@ def test_a_market_within_limits_passes_every_check_that_needs_no_network(case: C
     flows = OrderBook.from_orders(case.orders)
     result = clear(flows, interval_minutes=15, rules=replace(rules, tie_seed="a test"), limits=case.tree)
     assert wrong_with(result, network=SOMEWHERE) == {}
+
+
+@given(case=premium_cases(most=6, wh=9), outside=OUTSIDE, fees=SOME_FEES)
+@TRIED
+def test_premiums_and_fees_within_limits_pass_every_check_that_needs_no_network(
+    case: PremiumCase, outside: tuple[int, int] | None, fees: GridFees | None
+) -> None:
+    assert wrong_with(cleared(case, rules_with(outside, fees)), network=SOMEWHERE) == {}

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandapower
 import pytest
+from attribute_cases import ZONES
 from feeder_cases import two_homes
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,9 @@ from matching.auction import LossesNotCovered
 from matching.book import OrderBook
 from matching.clearing import Clearing, MarketRules, clear
 from matching.mechanisms import MECHANISMS
-from matching.orders import Order
+from matching.orders import Order, Side
+from matching.preferences.attributes import OrderAttributes, Source, parse_premiums
+from matching.preferences.fees import GridFees
 from matching.recheck.power_flow import RecordedNetwork
 from matching.result import Status
 
@@ -79,6 +82,20 @@ def rules(draw: st.DrawFn, *, mechanism: str = "k_double_auction", losses: str =
     )
 
 
+@st.composite
+def books_with_premiums(draw: st.DrawFn) -> list[Order]:
+    """The same with sun, batteries, two zones and buyers who pay more for some of it."""
+    placed = []
+    for each in draw(books()):
+        zone, paid = draw(st.sampled_from(ZONES)), 10_000 * draw(st.integers(0, 4))
+        said = OrderAttributes(zone=zone, source=draw(st.sampled_from(Source)))
+        if each.side is Side.BUY:
+            wanted = draw(st.sampled_from(("solar", "storage", "member:p1")))
+            said = OrderAttributes(zone=zone, premiums=parse_premiums(f"{wanted}:{paid}"))
+        placed.append(replace(each, attributes=said))
+    return placed
+
+
 def check(street: Street, placed: list[Order], chosen: MarketRules, baseline_wh: int) -> None:
     baseline_w = np.zeros(len(street.grid.buses))
     baseline_w[-1] = baseline_wh * 4.0
@@ -106,6 +123,19 @@ def test_an_auction_on_a_stressed_street_passes_every_check(
     streets: tuple[Street, ...], at: int, placed: list[Order], chosen: MarketRules, baseline_wh: int
 ) -> None:
     check(streets[at], placed, chosen, baseline_wh)
+
+
+@given(
+    at=limits, placed=books_with_premiums(), chosen=rules(), fee=st.none() | st.integers(0, 3), baseline_wh=baselines
+)
+@TRIED
+def test_premiums_and_fees_on_a_stressed_street_pass_every_check(
+    streets: tuple[Street, ...], at: int, placed: list[Order], chosen: MarketRules, fee: int | None, baseline_wh: int
+) -> None:
+    fees = None
+    if fee is not None:
+        fees = GridFees.of({(start, end): 10_000 * fee * (start != end) for start in ZONES for end in ZONES})
+    check(streets[at], placed, replace(chosen, grid_fees=fees), baseline_wh)
 
 
 @given(at=limits, placed=books(), chosen=rules(losses="market"), baseline_wh=baselines)
