@@ -6,6 +6,7 @@ nominal voltage every iteration gains about a digit. States that have not settle
 loaded or without a solution, are handed to Newton's method (`grid.power_flow`), whose solutions are the same.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,13 +94,21 @@ class BatchPowerFlow:
 
     def screen(self, injection_w: FloatArray, injection_var: FloatArray) -> Screening:
         """Every limit that any state passes; solved in blocks, so that memory does not grow with their number."""
+        starts = range(0, len(injection_w), BLOCK_STATES)
+        return self.screen_blocks(
+            (injection_w[start : start + BLOCK_STATES], injection_var[start : start + BLOCK_STATES]) for start in starts
+        )
+
+    def screen_blocks(self, blocks: Iterable[tuple[FloatArray, FloatArray]]) -> Screening:
+        """The same for injections that are made block by block; states are numbered through all of them."""
         found: list[tuple[IntArray, list[LimitKind], IntArray, FloatArray]] = []
         unsolved: list[IntArray] = []
-        for start in range(0, len(injection_w), BLOCK_STATES):
-            block = slice(start, start + BLOCK_STATES)
-            states = self.solve(injection_w[block], injection_var[block])
+        start = 0
+        for injection_w, injection_var in blocks:
+            states = self.solve(injection_w, injection_var)
             found += self._passed(states, start)
             unsolved.append(start + np.flatnonzero(~states.solved))
+            start += len(injection_w)
         state = np.concatenate([part[0] for part in found] or [np.zeros(0, dtype=np.int64)])
         order = np.argsort(state, kind="stable")
         kinds = [kind for part in found for kind in part[1]]

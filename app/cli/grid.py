@@ -12,6 +12,7 @@ import numpy as np
 from app.cli import refusing
 from app.cli._grid_plot import plot
 from app.cli._grid_states import busy, injections_of, open_grid
+from app.cli._grid_year import year
 from grid.catalogue import LIBRARY, SIMBENCH
 from grid.feeder import NetworkError
 from grid.injections import Injections
@@ -118,6 +119,7 @@ def check(
 
 
 command.add_command(plot)
+command.add_command(year)
 
 
 def _by_phase(network: str, grid: GridNetwork, given: Injections) -> tuple[PhaseViolation, ...]:

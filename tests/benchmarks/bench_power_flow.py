@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandapower
-import power_grid_model
-from power_grid_model_io.converters import PandaPowerConverter
+from pgm_network import PgmNetwork
 
 from grid.batch import BatchPowerFlow
 from grid.extraction import without_injections
@@ -35,30 +34,6 @@ def year(count: int) -> tuple[np.ndarray, np.ndarray]:
     return solar - load, -0.3 * load
 
 
-def pgm_model(buses: tuple[int, ...]) -> tuple[power_grid_model.PowerGridModel, np.ndarray]:
-    """The network in power-grid-model with one load a bus, and the loads' ids in the order of the buses."""
-    net = without_injections(load_network(NETWORK))
-    pandapower.create_loads(net, buses, p_mw=0.0, q_mvar=0.0)
-    net.trafo = net.trafo.drop(columns="vector_group", errors="ignore")
-    net.ext_grid[["s_sc_max_mva", "rx_max"]] = 1e9, 0.1
-    data, origin = PandaPowerConverter().load_input_data(net)
-    data["source"]["sk"] = 1e15
-    by_load = {
-        origin[int(key)]["id_reference"]["index"]: int(key)
-        for key in data["sym_load"]["id"]
-        if origin[int(key)]["id_reference"]["name"] == "const_power"
-    }
-    ids = np.array([by_load[load] for load in range(len(buses))])
-    return power_grid_model.PowerGridModel(data, system_frequency=50.0), ids
-
-
-def pgm_update(ids: np.ndarray, watts: np.ndarray, vars_: np.ndarray) -> dict[str, np.ndarray]:
-    """A batch of loads."""
-    update = power_grid_model.initialize_array("update", "sym_load", watts.shape)
-    update["id"], update["p_specified"], update["q_specified"] = ids, -watts, -vars_
-    return {"sym_load": update}
-
-
 def best_seconds(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """Best of interleaved runs."""
     best = dict.fromkeys(runs, float("inf"))
@@ -77,8 +52,8 @@ def one_batch(engine: str) -> None:
     if engine == "ours":
         BatchPowerFlow(grid.arrays, grid.limits).screen(watts, vars_)
     elif engine == "pgm":
-        model, ids = pgm_model(grid.buses)
-        model.calculate_power_flow(update_data=pgm_update(ids, watts, vars_))
+        other = PgmNetwork(load_network(NETWORK), grid.buses)
+        other.model.calculate_power_flow(update_data=other.update(watts, vars_))
 
 
 def peak_mb(engine: str) -> int:
@@ -98,7 +73,8 @@ def main() -> None:
     """Measure, and print one JSON object as the last line."""
     grid: GridNetwork = open_network(NETWORK)
     watts, vars_ = year(len(grid.buses))
-    model, ids = pgm_model(grid.buses)
+    other = PgmNetwork(load_network(NETWORK), grid.buses)
+    model = other.model
     net = without_injections(load_network(NETWORK))
     pandapower.create_sgens(net, grid.buses, p_mw=watts[50] / 1e6, q_mvar=vars_[50] / 1e6)
     batch = BatchPowerFlow(grid.arrays, grid.limits)
@@ -110,11 +86,11 @@ def main() -> None:
 
     def pgm() -> None:
         step = next(at)
-        model.update(update_data=pgm_update(ids, watts[step], vars_[step]))
+        model.update(update_data=other.update(watts[step], vars_[step]))
         model.calculate_power_flow()
 
     single = best_seconds({"runpp": lambda: pandapower.runpp(net, numba=False), "ours": ours, "pgm": pgm}, 4 * REPEATS)
-    update = pgm_update(ids, watts, vars_)
+    update = other.update(watts, vars_)
     many = best_seconds(
         {
             "ours": lambda: batch.screen(watts, vars_),
