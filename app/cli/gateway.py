@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from app.cli import refusing
+from app.cli import _commissioning, refusing
 from app.errors import InputError
 from meters.address import BusAddress
 from meters.answer import BusError
@@ -43,6 +43,9 @@ CONFIG = click.argument("config", type=click.Path(path_type=Path), default=Path(
 @click.group()
 def command() -> None:
     """Read meters, sign their readings and deliver them."""
+
+
+command.add_command(_commissioning.command, "commission")
 
 
 @command.command(epilog="Example: commonwatt gateway check gateway.toml")

@@ -9,6 +9,7 @@ import click
 from house_sources import ROOT, committed, text
 
 from app.cli import main
+from app.cli._commissioning import Answers
 from meters.gateway_config import GatewayConfig
 
 DOCUMENTS = tuple(path for path in committed() if path.suffix == ".md")
@@ -72,11 +73,14 @@ def test_a_command_or_option_that_does_not_exist_is_found() -> None:
     assert problems == ["chain serve --state x --speling 3: no option --speling", "sell-farm: no such command"]
 
 
-def test_the_gateway_configuration_in_the_guide_is_one_that_a_gateway_accepts(tmp_path: Path) -> None:
-    (block,) = re.findall(r"^```toml\n(.*?)^```", text(Path("docs/gateway-guide.md")), flags=re.MULTILINE | re.DOTALL)
+def test_the_configuration_and_the_answers_in_the_gateway_guide_are_accepted(tmp_path: Path) -> None:
+    guide = text(Path("docs/gateway-guide.md"))
+    gateway, answers = re.findall(r"^```toml\n(.*?)^```", guide, flags=re.MULTILINE | re.DOTALL)
     path = tmp_path / "gateway.toml"
-    path.write_text(block, encoding="utf-8")
+    path.write_text(gateway, encoding="utf-8")
     assert [meter.device for meter in GatewayConfig.load(path).meters] == ["D017"]
+    path.write_text(answers, encoding="utf-8")
+    assert Answers(path).load_w("D017", 3) == 2000
 
 
 def test_make_targets_named_in_documents_exist() -> None:
