@@ -13,6 +13,7 @@ from pandapower.auxiliary import pandapowerNet
 
 from grid.catalogue import LIBRARY
 from grid.network import GridNetwork, load_network, open_network
+from grid.power_flow import PowerFlowDiverged
 
 SIMBENCH = {
     "1-LV-rural1--2-no_sw": (20e3, 30e3),
@@ -118,9 +119,14 @@ def test_the_result_depends_on_the_injections_alone_not_on_what_was_solved_befor
     count = len(rural3.buses)
     one = household_mix(count, seed=1, load_w=3e3, solar_w=9e3)
     other = household_mix(count, seed=2, load_w=1e3, solar_w=15e3)
-    first = rural3.solve(*one)
-    rural3.solve(*other)
-    assert np.array_equal(rural3.solve(*one).vm_pu, first.vm_pu)
+    for solve in (rural3.solve, rural3.judge):
+        first = solve(*one)
+        solve(*other)
+        with pytest.raises(PowerFlowDiverged):
+            solve(np.full(count, -1e7), np.zeros(count))
+        again = solve(*one)
+        assert np.array_equal(again.vm_pu, first.vm_pu)
+        assert np.array_equal(again.line_loading_percent, first.line_loading_percent)
 
 
 @st.composite
