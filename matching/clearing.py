@@ -206,7 +206,7 @@ def _with_light(market: BoundMarket, decision: Decision) -> Decision:
         return replace(decision, status=Status.RED)
     if decision.outcome.curtailed_wh.any():
         return replace(decision, status=Status.AMBER)
-    if not decision.outcome.accepted_wh[market.feeder.flexible].any():
+    if not market.feeder.accepts_flexible(decision.outcome.accepted_wh):
         return decision
     with market.stopwatch.measuring("power_flow"):
         try:

@@ -6,12 +6,13 @@ import numpy as np
 
 from grid.limits import FloatArray, LimitRow, NetworkLimits, OperatingPoint
 from grid.power_flow import PowerFlowDiverged
-from matching.book import CURTAILABLE, FIRM, FLEXIBLE, BoolArray, IntArray, OrderBook
+from matching.book import CURTAILABLE, FIRM, FIRMNESSES, FLEXIBLE, BoolArray, IntArray, OrderBook, blocks
 from matching.cells import NetworkRows
 from matching.rules import RuleError
 
 EQUALLY_EFFECTIVE = 1e-3  # buses whose sensitivities differ by less, relative to the largest, count as equal
 HALVINGS_MAX = 12
+PLACES_A_BUS = 2 * len(FIRMNESSES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -20,31 +21,43 @@ class Feeder:
 
     base_w, base_var   [n_bus] baseline with all firm and curtailable orders flowing and no flexible one
     movable_wh         [n_bus] most that accepting flexible orders and curtailing can move there
-    bus_position       [n_order] column of each order's bus
-    signed_w_per_wh    [n_order] W into the grid per Wh in the interval
-    flexible_w_per_wh  [n_order] the same of flexible orders, zero of others
+    place              [n_order] number of each order's bus, firmness and side together
+    w_per_wh           W of a Wh in the interval
     """
 
     limits: NetworkLimits
     base_w: FloatArray
     base_var: FloatArray
     movable_wh: FloatArray
-    bus_position: IntArray
-    signed_w_per_wh: FloatArray
-    flexible_w_per_wh: FloatArray
-    flexible: BoolArray
-    curtailable: BoolArray
+    place: IntArray
     w_per_wh: float
+
+    @property
+    def bus_position(self) -> IntArray:
+        """[n_order] column of each order's bus."""
+        return self.place // PLACES_A_BUS
+
+    @property
+    def flexible(self) -> BoolArray:
+        """[n_order] which orders flow only as far as they are accepted."""
+        marked = np.zeros((self.base_w.size, len(FIRMNESSES), 2), dtype=np.bool_)
+        marked[:, FLEXIBLE] = True
+        return marked.reshape(-1)[self.place]
+
+    def accepts_flexible(self, accepted_wh: IntArray) -> bool:
+        """Whether anything is accepted of a flexible order."""
+        return bool(self._per_place(accepted_wh)[:, FLEXIBLE].any())
 
     def injection_w(self, accepted_wh: IntArray, curtailed_wh: IntArray) -> FloatArray:
         """Baseline + firm + curtailable less curtailed + accepted flexible, per bus."""
-        injected: FloatArray = self.base_w + self._per_bus(accepted_wh * self.flexible_w_per_wh)
+        injected: FloatArray = self.base_w + self.w_per_wh * _sold(self._per_place(accepted_wh)[:, FLEXIBLE])
         if curtailed_wh.any():
-            injected -= self._per_bus(curtailed_wh * self.signed_w_per_wh)
+            injected -= self.w_per_wh * _sold(self._per_place(curtailed_wh)).sum(axis=1)
         return injected
 
-    def _per_bus(self, power_w: FloatArray) -> FloatArray:
-        return np.bincount(self.bus_position, weights=power_w, minlength=self.base_w.size).astype(np.float64)
+    def _per_place(self, energy_wh: IntArray) -> FloatArray:
+        """[n_bus, n_firmness, 2] energy of buyers and of sellers."""
+        return _per_place(self.place, energy_wh, self.base_w.size)
 
     def solve(self, injection_w: FloatArray) -> OperatingPoint:
         """AC power flow. Raises PowerFlowDiverged."""
@@ -105,23 +118,41 @@ def feeder_of(
     buses = np.asarray(limits.buses, dtype=np.int64)
     fixed_w, fixed_var = _baseline(baseline_w, buses.size, "W"), _baseline(baseline_var, buses.size, "var")
     w_per_wh = 60.0 / interval_minutes
-    signed = np.where(book.is_sell, w_per_wh, -w_per_wh)
-    position = np.searchsorted(buses, book.bus).astype(np.int64)
-    flexible = book.firmness_codes == FLEXIBLE
-    flowing = book.quantity_wh * signed * ~flexible
-    movable = book.quantity_wh * (book.firmness_codes != FIRM)
+    place = _places(book, buses)
+    energy_wh = _per_place(place, book.quantity_wh, buses.size)
+    flowing_wh = _sold(energy_wh)
     return Feeder(
         limits=limits,
-        base_w=fixed_w + np.bincount(position, weights=flowing, minlength=buses.size),
+        base_w=fixed_w + w_per_wh * (flowing_wh[:, FIRM] + flowing_wh[:, CURTAILABLE]),
         base_var=fixed_var,
-        movable_wh=np.bincount(position, weights=movable, minlength=buses.size).astype(np.float64),
-        bus_position=position,
-        signed_w_per_wh=signed,
-        flexible_w_per_wh=signed * flexible,
-        flexible=flexible,
-        curtailable=book.firmness_codes == CURTAILABLE,
+        movable_wh=(energy_wh[:, CURTAILABLE] + energy_wh[:, FLEXIBLE]).sum(axis=1),
+        place=place,
         w_per_wh=w_per_wh,
     )
+
+
+def _places(book: OrderBook, buses: IntArray) -> IntArray:
+    """[n_order] each order's bus, firmness and side in one number."""
+    first = int(buses[0])
+    of_bus = np.zeros(int(buses[-1]) - first + 1, dtype=np.int64)
+    of_bus[buses - first] = np.arange(buses.size) * PLACES_A_BUS
+    place = np.empty(len(book), dtype=np.int64)
+    for at in blocks(len(book)):
+        place[at] = of_bus[book.bus[at] - first] + book.firmness_codes[at] * np.int64(2) + book.is_sell[at]
+    return place
+
+
+def _per_place(place: IntArray, energy_wh: IntArray, bus_count: int) -> FloatArray:
+    total_wh = np.zeros(bus_count * PLACES_A_BUS)
+    for at in blocks(place.size, at_least=total_wh.size):
+        total_wh += np.bincount(place[at], weights=energy_wh[at], minlength=total_wh.size)
+    return total_wh.reshape(bus_count, len(FIRMNESSES), 2)
+
+
+def _sold(energy_wh: FloatArray) -> FloatArray:
+    """Energy of sellers less that of buyers, which come last and in this order: buyers, sellers."""
+    net: FloatArray = energy_wh[..., 1] - energy_wh[..., 0]
+    return net
 
 
 def _baseline(values: FloatArray | None, bus_count: int, unit: str) -> FloatArray:

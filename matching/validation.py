@@ -106,6 +106,8 @@ def _surely_distinct(texts: NDArray[np.bytes_]) -> bool:
 
 def bus_is_known(book: OrderBook, buses: Sequence[int]) -> list[OrderError]:
     """Every order sits at a bus of the network."""
+    if _are_all_known(book.bus, np.asarray(buses, dtype=np.int64)):
+        return []
     wrong = ~np.isin(book.bus, np.asarray(buses, dtype=np.int64))
     return _errors(
         book,
@@ -117,6 +119,15 @@ def bus_is_known(book: OrderBook, buses: Sequence[int]) -> list[OrderError]:
             else f"bus {book.bus[at]} is not in the network (or out of service); give one of its buses"
         ),
     )
+
+
+def _are_all_known(bus: IntArray, known: IntArray) -> bool:
+    lowest, highest = int(known.min(initial=0)), int(known.max(initial=0))
+    if not _lies_within(bus, lowest, highest):
+        return False
+    is_known = np.zeros(highest - lowest + 1, dtype=np.bool_)
+    is_known[known - lowest] = True
+    return all(is_known[bus[at] - lowest].all() for at in blocks(bus.size))
 
 
 RULES: tuple[Rule, ...] = (
