@@ -14,7 +14,7 @@ from grid.limits import FloatArray, LimitKind, LimitRow, OperatingPoint, Violati
 from matching.book import BoolArray
 from matching.cells import NetworkRows
 from matching.disaggregation import WholeOutcome
-from matching.injections import Feeder
+from matching.injections import EQUALLY_EFFECTIVE, TOLD_APART, Feeder
 from matching.optimiser import Optimiser
 from matching.problem import WelfareProblem, WelfareSolution
 from matching.rules import Terms
@@ -66,6 +66,16 @@ class BoundMarket:
     stopwatch: Stopwatch
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Asked:
+    """An optimisation and its answer: rows and owners as in `BoundResult`."""
+
+    rows: NetworkRows
+    owners: tuple[Violation, ...]
+    problem: WelfareProblem
+    solution: WelfareSolution
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Search:
     """What the loop knows: where it stands, which limits are rows, old cuts, and limits that sharing has passed."""
@@ -94,10 +104,14 @@ def keep_limits(
         _activate(search)
         with market.stopwatch.measuring("power_flow"):
             limit_rows = market.feeder.limits.linearise(search.point, tuple(search.active.values()))
-        if current is not None and _is_settled(market, search, current, limit_rows):
+        kept = current if current is not None and _is_kept(market, search, current, limit_rows) else None
+        if kept is not None and not _is_progress(search, kept):
             break
         search.rounds += 1
-        current = _clear_again(market, search, limit_rows)
+        asked = _ask_again(market, search, limit_rows)
+        if asked is None or (kept is not None and not _promises_more(kept, asked)):
+            break
+        current = _made_whole(market, search, asked)
         if current is None:
             break
     return search.best, search.rounds
@@ -112,42 +126,51 @@ def _activate(search: _Search) -> None:
         search.active[_key(violation)] = violation
 
 
-def _is_settled(market: BoundMarket, search: _Search, current: BoundResult, limit_rows: tuple[LimitRow, ...]) -> bool:
-    """Keep a result that passes no limit; done when its binding limits are used up or nothing more is gained."""
+def _is_kept(market: BoundMarket, search: _Search, current: BoundResult, limit_rows: tuple[LimitRow, ...]) -> bool:
+    """Whether a result passes no limit and could be published."""
     passed = search.rounds <= STRICT_UNTIL_ROUND and any(
         row.value > row.limit + NOISE * abs(row.limit) for row in limit_rows
     )
     if search.point.violations or passed or current.problem.elastic:
         return False
-    if not _loss_is_right(market, search.point, current.loss_wh):
-        return False
-    previous, tolerance_nano = search.best, GAIN_RELATIVE_MAX * max(1.0, abs(current.welfare))
-    if previous is None or current.welfare > previous.welfare:
-        search.best = current
-    unused = {(row.kind, row.element): row.limit - row.value for row in limit_rows}
-    prices = np.maximum(current.solution.shadow_price, 0.0)
-    possible_gain = sum(
-        price * max(0.0, unused[_key(owner)] - 2.0 * search.margin * owner.limit)
-        for price, owner in zip(prices, current.owners, strict=True)
-    )
-    no_progress = previous is not None and current.welfare - previous.welfare <= tolerance_nano
-    return no_progress or possible_gain <= tolerance_nano
+    return _loss_is_right(market, search.point, current.loss_wh)
 
 
-def _clear_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRow, ...]) -> BoundResult | None:
-    """One optimisation under the rows at the present point, made whole, and the state it leads to.
+def _is_progress(search: _Search, kept: BoundResult) -> bool:
+    """Whether a result is better than those before it, by more than is worth the while; the best one is remembered."""
+    previous = search.best
+    if previous is None or kept.welfare > previous.welfare:
+        search.best = kept
+    return previous is None or kept.welfare - previous.welfare > _tolerance_nano(kept)
 
-    None ends the loop: the rows cannot be kept even from the point that passes them least, or no state is found.
+
+def _promises_more(kept: BoundResult, asked: _Asked) -> bool:
+    """Whether the rows as they are at a result leave room for a better one."""
+    return asked.solution.objective_nano - kept.solution.objective_nano > _tolerance_nano(kept)
+
+
+def _tolerance_nano(kept: BoundResult) -> float:
+    return GAIN_RELATIVE_MAX * max(1.0, abs(kept.welfare))
+
+
+def _ask_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRow, ...]) -> _Asked | None:
+    """One optimisation under the rows at the present point.
+
+    None ends the loop: the rows cannot be kept even from the point that passes them least.
     """
     rows, owners, margins = _rows(market, search, limit_rows)
-    respected: BoolArray = np.array([_key(owner) in search.respected for owner in owners], dtype=np.bool_)
     with market.stopwatch.measuring("solve"):
         optimum = _optimum(market, search, rows, margins)
-        if optimum is None:
-            return None
-        problem, solution = optimum
-        outcome = search.optimiser.whole(problem, solution, respected=respected, loss_wh=problem.loss_wh)
-        loss_wh = problem.loss_wh
+    return None if optimum is None else _Asked(rows=rows, owners=owners, problem=optimum[0], solution=optimum[1])
+
+
+def _made_whole(market: BoundMarket, search: _Search, asked: _Asked) -> BoundResult | None:
+    """An optimum in whole Wh, and the state it leads to; None if no state is found."""
+    problem, solution, owners = asked.problem, asked.solution, asked.owners
+    respected: BoolArray = np.array([_key(owner) in search.respected for owner in owners], dtype=np.bool_)
+    loss_wh = problem.loss_wh
+    with market.stopwatch.measuring("solve"):
+        outcome = search.optimiser.whole(problem, solution, respected=respected, loss_wh=loss_wh)
     point = _state(market, outcome)
     for _ in range(LOSS_CORRECTIONS_MAX):
         if point is None or _loss_is_right(market, point, loss_wh):
@@ -165,7 +188,7 @@ def _clear_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRo
         problem=problem,
         solution=solution,
         owners=owners,
-        rows=rows,
+        rows=asked.rows,
         apart=respected | (solution.shadow_price > 0.0),
         loss_wh=loss_wh,
         point=point,
@@ -212,7 +235,8 @@ def _rows(
     market: BoundMarket, search: _Search, limit_rows: tuple[LimitRow, ...]
 ) -> tuple[NetworkRows, tuple[Violation, ...], FloatArray]:
     """Fresh rows of all active limits and the cuts kept from earlier rounds; their limits; the margin of each."""
-    fresh = market.feeder.rows(limit_rows, search.point)
+    step = EQUALLY_EFFECTIVE if search.best is None else TOLD_APART
+    fresh = market.feeder.rows(limit_rows, search.point, step_relative=step)
     owners = list(search.active.values())
     effects, rooms = [*fresh.effect_per_wh], fresh.room.tolist()
     if search.rounds >= CUTS_FROM_ROUND:

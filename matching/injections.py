@@ -11,6 +11,7 @@ from matching.cells import NetworkRows
 from matching.rules import RuleError
 
 EQUALLY_EFFECTIVE = 1e-3  # buses whose sensitivities differ by less, relative to the largest, count as equal
+TOLD_APART = 1e-5  # the same where a result is known and the question is whether there is a better one
 HALVINGS_MAX = 12
 PLACES_A_BUS = 2 * len(FIRMNESSES)
 
@@ -90,14 +91,17 @@ class Feeder:
         """Losses over the interval, whole Wh."""
         return max(0, round(point.loss_w / self.w_per_wh))
 
-    def rows(self, limit_rows: tuple[LimitRow, ...], point: OperatingPoint) -> NetworkRows:
+    def rows(
+        self, limit_rows: tuple[LimitRow, ...], point: OperatingPoint, *, step_relative: float = EQUALLY_EFFECTIVE
+    ) -> NetworkRows:
         """Limits linearised at `point` as rows of the market.
 
-        Sensitivities are rounded first and the room computed with the rounded ones, so that the row is exact at the
-        point; the power flow that follows sees what rounding changed elsewhere.
+        Sensitivities are rounded first, to steps of that part of the row's largest, and the room is computed with the
+        rounded ones, so that the row is exact at the point; the power flow that follows sees what rounding changed
+        elsewhere.
         """
         sensitivity = np.array([row.sensitivity_per_w for row in limit_rows]).reshape(len(limit_rows), -1)
-        step = EQUALLY_EFFECTIVE * np.abs(sensitivity).max(axis=1, initial=0.0, keepdims=True)
+        step = step_relative * np.abs(sensitivity).max(axis=1, initial=0.0, keepdims=True)
         step[step == 0.0] = 1.0
         rounded = np.round(sensitivity / step) * step
         slack = np.array([row.limit - row.value for row in limit_rows])

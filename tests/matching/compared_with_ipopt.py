@@ -1,0 +1,99 @@
+"""One stressed book cleared by the market and by IPOPT, and what lies between the two.
+
+IPOPT is asked twice: from afar, and from the market's result. Where limits of export bind, the states within them are
+no convex set, and there can be several optima; a state that wastes more in the cables lets more be fed in. Each of them
+keeps the limits exactly, while the market deals in whole Wh and keeps a small margin.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from optimal_power_flow import OptimalPowerFlow, Optimum
+from stressed_books import StressedBook
+
+from matching.book import FLEXIBLE
+from matching.clearing import Clearing, clear
+from matching.result import Status
+
+RELATIVE = 2e-5
+HIGHEST_MICRO_PER_KWH = 320_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparison:
+    """The market's result and IPOPT's optima of the same book."""
+
+    case: StressedBook
+    clearing: Clearing
+    afar: Optimum
+    near: Optimum
+
+    @property
+    def agree_whether_there_is_one(self) -> bool:
+        """Whether IPOPT has a solution exactly where the market has one."""
+        return (self.clearing.status is Status.RED) != (self.afar.solved or self.near.solved)
+
+    @property
+    def best_nano(self) -> float:
+        return max(found.welfare_nano for found in (self.afar, self.near) if found.solved)
+
+    @property
+    def gap(self) -> float:
+        """What the market's result lacks to the better one of IPOPT's, relative to the welfare."""
+        return self._relative(self.best_nano)
+
+    @property
+    def gap_nearby(self) -> float:
+        """The same to the optimum that IPOPT finds from the market's result."""
+        return self._relative(self.near.welfare_nano)
+
+    @property
+    def whole_wh_relative(self) -> float:
+        """What whole Wh can cost: one Wh at the highest price for each limit that binds, and one more."""
+        return HIGHEST_MICRO_PER_KWH * (len(self.clearing.binding) + 1) / abs(self.best_nano)
+
+    @property
+    def gap_before_rounding(self) -> float:
+        """What the certificate's bound, which knows no whole Wh, lacks to the optimum nearby."""
+        return self._relative(self.near.welfare_nano, self.clearing.certificate.dual_welfare_nano)
+
+    def gap_less_losses(self) -> float:
+        """The gap if what an optimum loses more in the network had to be paid at the feed-in price."""
+        price = self.case.rules.curtailment_price_micro_per_kwh
+        mine = self._loss_wh(self.clearing.accepted_wh, self.clearing.curtailed_wh)
+        others = [
+            found.welfare_nano - price * (self._loss_wh(found.accepted_wh, found.curtailed_wh) - mine)
+            for found in (self.afar, self.near)
+            if found.solved
+        ]
+        return self._relative(max(others))
+
+    def _relative(self, optimum_nano: float, welfare_nano: float | None = None) -> float:
+        mine = self.clearing.welfare_nano if welfare_nano is None else welfare_nano
+        return (optimum_nano - mine) / abs(self.best_nano)
+
+    def _loss_wh(self, accepted_wh: np.ndarray, curtailed_wh: np.ndarray) -> float:
+        case, book = self.case, self.case.book
+        flows = np.where(book.firmness_codes == FLEXIBLE, accepted_wh, book.quantity_wh - curtailed_wh)
+        hours = case.interval_minutes / 60.0
+        place = np.searchsorted(case.network.buses, book.bus)
+        watts = np.bincount(place, np.where(book.is_sell, 1, -1) * flows / hours, len(case.network.buses))
+        return case.network.solve(case.baseline_w + watts, case.baseline_var).loss_w * hours
+
+
+def compared(case: StressedBook) -> Comparison:
+    """Clear a book, and ask IPOPT."""
+    around = {
+        "interval_minutes": case.interval_minutes,
+        "baseline_w": case.baseline_w,
+        "baseline_var": case.baseline_var,
+    }
+    clearing = clear(case.book, rules=case.rules, limits=case.network, **around)
+    exact = OptimalPowerFlow(case.book, case.network, case.rules, **around)
+    supplied = (clearing.supplier_import_wh, clearing.supplier_export_wh)
+    return Comparison(
+        case=case,
+        clearing=clearing,
+        afar=exact.solve(),
+        near=exact.solve_near(clearing.accepted_wh, clearing.curtailed_wh, supplied),
+    )
