@@ -28,6 +28,7 @@ from meters.pace import AnswerTimes
 TIMEOUT_S = 0.5
 DRAIN_S = 0.6
 """How long a late answer may still arrive on RTU framing after its request timed out."""
+CLOSING_S = 0.05
 ATTEMPTS = 2
 RECONNECT_S = 0.05
 UNREACHABLE_S = 0.5
@@ -95,7 +96,10 @@ class Bus:
     async def close(self) -> None:
         """Close the connection and end the task; requests still waiting fail."""
         if self._worker is not None:
-            self._worker.cancel()
+            # While pymodbus waits for an answer it takes a cancellation for a failed request: asked until it ends.
+            while not self._worker.done():
+                self._worker.cancel()
+                await asyncio.wait({self._worker}, timeout=CLOSING_S)
             await asyncio.gather(self._worker, return_exceptions=True)
         self._disconnect()
         while not self._queue.empty():

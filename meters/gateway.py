@@ -8,7 +8,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 from meters.api import ApiError, MeterApi
 from meters.clock import Clock
@@ -17,13 +19,14 @@ from meters.credentials import Credentials, load_credentials
 from meters.delivery import UploadReport, deliver
 from meters.device_errors import DeviceErrors
 from meters.energy import BoundaryReading
-from meters.gateway_config import ConfigError, GatewayConfig, check, restart_problems
+from meters.gateway_config import ConfigError, GatewayConfig, MeterConfig, check, restart_problems
 from meters.gateway_loop import run
 from meters.gateway_reports import ControlReport, SweepReport
 from meters.gateway_status import OUTBOX_NAME
 from meters.interval import DeliveryInterval
 from meters.outbox import Outbox
 from meters.outbox_file import Parcel
+from meters.reading import MeterReading
 from meters.signing import FLAG_IMPORTED, ReadingBatch, RegisterReading, sign_batch
 from meters.site import Site, SiteChange
 from meters.watch import MeterWatch, Observation
@@ -34,21 +37,37 @@ REFUSED_FIRST_S, REFUSED_LONGEST_S = 60.0, 3600.0
 log = logging.getLogger(__name__)
 
 
+class Listener(Protocol):
+    """Who wants to hear what meters show, for other purposes than settlement."""
+
+    def announce(self, meters: Sequence[MeterConfig]) -> None: ...
+
+    def tell(self, device: str, reading: MeterReading) -> None: ...
+
+
 class Gateway:
     """One gateway. `open` before anything else, `close` at the end.
 
     clock        the present; a simulated one makes a simulated day
     api          the platform
     credentials  key and signing domain; read from the state directory if not given
+    listener     hears what polls showed and was found plausible, and which meters there are
     """
 
     def __init__(
-        self, config: GatewayConfig, *, clock: Clock, api: MeterApi, credentials: Credentials | None = None
+        self,
+        config: GatewayConfig,
+        *,
+        clock: Clock,
+        api: MeterApi,
+        credentials: Credentials | None = None,
+        listener: Listener | None = None,
     ) -> None:
         self.config = config
         self._clock = clock
         self._api = api
         self._credentials = credentials
+        self._listener = listener
         self._outbox: Outbox | None = None
         self._site = Site(clock)
         # Held while meters are read: no meter is exchanged between its read and the record of it.
@@ -74,6 +93,8 @@ class Gateway:
             self._api.token = self._credentials.token
         self._outbox = Outbox(self.config.state_dir / OUTBOX_NAME)
         await self._site.arrange(self.config, self._outbox)
+        if self._listener is not None:
+            self._listener.announce(self.config.meters)
 
     async def reconfigure(self, config: GatewayConfig) -> SiteChange:
         """Go on with another configuration: what it leaves as it was is not touched, the outbox stays.
@@ -84,7 +105,10 @@ class Gateway:
             raise ConfigError(problems)
         async with self._reading:
             self.config = config
-            return await self._site.arrange(config, self.outbox)
+            change = await self._site.arrange(config, self.outbox)
+        if self._listener is not None:
+            self._listener.announce(config.meters)
+        return change
 
     async def close(self) -> None:
         """Close connections and outbox; set-points are left to run out."""
@@ -131,19 +155,26 @@ class Gateway:
         )
 
     async def poll(self) -> Mapping[str, str]:
-        """Read every meter between boundaries; returns device to why a read failed."""
+        """Read every meter between boundaries, all of it if somebody listens; returns device to why a read failed."""
+        energy_only = self._listener is None
         async with self._reading:
-            seen = await asyncio.gather(*(self._observe(watch, insist=False) for watch in self._site.watches.values()))
+            watches = self._site.watches.values()
+            seen = await asyncio.gather(
+                *(self._observe(watch, insist=False, energy_only=energy_only) for watch in watches)
+            )
             self._record(seen)
+        for observation in seen:
+            if self._listener is not None and observation.reading is not None and not observation.failure:
+                self._listener.tell(observation.device, observation.reading)
         return {observation.device: observation.failure for observation in seen if observation.failure}
 
-    async def _observe(self, watch: MeterWatch, *, insist: bool) -> Observation:
+    async def _observe(self, watch: MeterWatch, *, insist: bool, energy_only: bool = True) -> Observation:
         try:
-            reading = await watch.reader.read(energy_only=True, insist=insist)
+            reading = await watch.reader.read(energy_only=energy_only, insist=insist)
         except DeviceErrors as error:
             watch.reader.forget_identity()
             return Observation(device=watch.device, failure=str(error))
-        return watch.observe(reading, clock_error_s=self._api.clock_error_s)
+        return replace(watch.observe(reading, clock_error_s=self._api.clock_error_s), reading=reading)
 
     def _record(self, observations: Sequence[Observation]) -> int:
         """Commit what was seen; only then do the watches believe it. Returns how many readings were appended."""

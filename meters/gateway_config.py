@@ -1,14 +1,17 @@
 """What a gateway is told in `gateway.toml`, checked before anything is done with it."""
 
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from meters.address import AddressError, BusAddress
 from meters.interval import MARKET_TIME_UNITS_MINUTES
 from meters.profile import Profile, ProfileError, load_profile
+from meters.toml_tables import TableReader
 
 DEVICE_ID_MAX = 255
 """Modbus TCP devices may answer at 0 and 248 to 255 too; serial ones only at 1 to 247."""
@@ -50,6 +53,24 @@ class MeterConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MqttConfig:
+    """A broker that hears every reading.
+
+    broker     mqtt://HOST:PORT or mqtts://HOST:PORT
+    ca         who signed the broker's certificate, a file; by default whom the machine trusts
+    prefix     first word of the topics of readings
+    discovery  first word of the topics in which Home Assistant looks for new sensors
+    """
+
+    broker: str
+    user: str = ""
+    password_file: str = ""
+    ca: str = ""
+    prefix: str = "commonwatt"
+    discovery: str = "homeassistant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayConfig:
     """A gateway: where it keeps its state, whom it delivers to, and its meters.
 
@@ -65,6 +86,7 @@ class GatewayConfig:
     poll_s: float = 60.0
     timeout_s: float = 0.5
     keep_days: int = 60
+    mqtt: MqttConfig | None = None
     meters: tuple[MeterConfig, ...] = ()
 
     @classmethod
@@ -87,88 +109,36 @@ class GatewayConfig:
         return config
 
 
-class _Reader:
-    """Reads tables and collects what is wrong instead of stopping at the first mistake."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.problems: list[str] = []
+class _Reader(TableReader):
+    """Reads a gateway's tables."""
 
     def config(self, document: Mapping[str, Any]) -> GatewayConfig:
-        self._known(document, {"gateway", "meter"}, "")
+        self.known(document, {"gateway", "meter", "mqtt"}, "")
         table = document.get("gateway", {})
         meters = document.get("meter", [])
         if not isinstance(table, dict) or not isinstance(meters, list):
-            self._problem("", "use one [gateway] table and one [[meter]] table for each meter")
+            self.problem("", "use one [gateway] table and one [[meter]] table for each meter")
             table, meters = {}, []
-        values = self._values(table, GatewayConfig, "gateway", rename={"state": "state_dir"})
+        values = self.values(table, GatewayConfig, "gateway", rename={"state": "state_dir"})
         state = Path(str(values.pop("state_dir", ".")))
         return GatewayConfig(
             **{"name": "", **values},
-            state_dir=state if state.is_absolute() else self._path.parent / state,
+            state_dir=state if state.is_absolute() else self.path.parent / state,
+            mqtt=self._mqtt(document.get("mqtt")),
             meters=tuple(self._meter(meter, f"meter {number}") for number, meter in enumerate(meters, 1)),
         )
 
+    def _mqtt(self, table: Mapping[str, Any] | None) -> MqttConfig | None:
+        return None if table is None else MqttConfig(**{"broker": "", **self.values(table, MqttConfig, "mqtt")})
+
     def _meter(self, table: Mapping[str, Any], where: str) -> MeterConfig:
-        values = self._values(table, MeterConfig, where, tables={"control"})
+        values = self.values(table, MeterConfig, where, tables={"control"})
         control = table.get("control")
         if control is not None:
             values["control"] = ControlConfig(
-                **{"address": "", **self._values(control, ControlConfig, f"{where}, control")}
+                **{"address": "", **self.values(control, ControlConfig, f"{where}, control")}
             )
         return MeterConfig(**{"device": "", "profile": "", "address": "", **values})
-
-    def _values(
-        self,
-        table: Mapping[str, Any],
-        kind: type,
-        where: str,
-        *,
-        rename: Mapping[str, str] | None = None,
-        tables: set[str] | None = None,
-    ) -> dict[str, Any]:
-        """The table's plain values under the dataclass's names, each of the type its field has."""
-        names = rename or {}
-        backwards = {new: old for old, new in names.items()}
-        wanted = {field.name: field for field in fields(kind) if _type_name(field) in _ACCEPTED}
-        self._known(table, {backwards.get(name, name) for name in wanted} | (tables or set()), where)
-        values: dict[str, Any] = {}
-        for name, field in wanted.items():
-            key = backwards.get(name, name)
-            if key not in table:
-                if field.default is field.default_factory:
-                    self._problem(where, f"{key} is missing")
-                continue
-            value = table[key]
-            accepted = _ACCEPTED[_type_name(field)]
-            if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
-                self._problem(where, f"{key} = {value!r} should be {_NAMES[accepted]}")
-            else:
-                values[name] = value
-        return values
-
-    def _known(self, table: Mapping[str, Any], keys: set[str], where: str) -> None:
-        for key in table:
-            if key not in keys:
-                self._problem(where, f"unknown key {key!r}; known are {', '.join(sorted(keys))}")
-
-    def _problem(self, where: str, what: str) -> None:
-        place = f"{self._path}, {where}" if where else str(self._path)
-        self.problems.append(f"{place}: {what}")
-
-
-_ACCEPTED: Mapping[str, tuple[type, ...]] = {
-    "str": (str,),
-    "Path": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-}
-_NAMES = {(str,): "text in quotes", (int,): "a whole number", (int, float): "a number", (bool,): "true or false"}
-
-
-def _type_name(field: "Field[Any]") -> str:
-    return str(getattr(field.type, "__name__", field.type))
 
 
 def _is_empty(problem: str) -> bool:
@@ -188,6 +158,7 @@ def check(config: GatewayConfig, *, where: str = "configuration") -> tuple[str, 
     for name, value in (("poll_s", config.poll_s), ("timeout_s", config.timeout_s), ("keep_days", config.keep_days)):
         if value <= 0:
             problems.append(f"{where}, gateway: {name} = {value} should be above 0")
+    problems += [f"{where}, mqtt: {problem}" for problem in _mqtt_problems(config.mqtt)]
     for number, meter in enumerate(config.meters, 1):
         problems += [f"{where}, meter {number}: {problem}" for problem in _meter_problems(meter)]
     return (*problems, *(f"{where}: {problem}" for problem in _doubles(config)))
@@ -208,12 +179,32 @@ def config_to_run(path: Path) -> GatewayConfig:
 
 def restart_problems(old: GatewayConfig, new: GatewayConfig) -> tuple[str, ...]:
     """What a running gateway cannot take over from a new configuration."""
-    names = {"name": "name", "server": "server", "state_dir": "state", "interval_minutes": "interval_minutes"}
+    names = {
+        "name": "name",
+        "server": "server",
+        "state_dir": "state",
+        "interval_minutes": "interval_minutes",
+        "mqtt": "[mqtt]",
+    }
     return tuple(
         f"{key} = {getattr(new, name)} was {getattr(old, name)}: restart the gateway to change it"
         for name, key in names.items()
         if getattr(new, name) != getattr(old, name)
     )
+
+
+def _mqtt_problems(mqtt: MqttConfig | None) -> list[str]:
+    if mqtt is None:
+        return []
+    problems = []
+    if not re.fullmatch(r"mqtts?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?", mqtt.broker):
+        problems.append(f"broker = {mqtt.broker!r} should be like mqtt://192.168.1.5:1883")
+    for name, topic in (("prefix", mqtt.prefix), ("discovery", mqtt.discovery)):
+        if not topic or set(topic) & set("+#/"):
+            problems.append(f"{name} = {topic!r} should be one word of a topic")
+    if find_spec("paho") is None:
+        problems.append("the package paho-mqtt is missing: pip install 'commonwatt[mqtt]'")
+    return problems
 
 
 def _meter_problems(meter: MeterConfig) -> list[str]:

@@ -114,7 +114,10 @@ def open_file(path: Path) -> tuple[sqlite3.Connection, TextIO]:
 
 def look_into(path: Path) -> tuple[sqlite3.Connection, TextIO]:
     """The database for reading only, beside the gateway that has it. Raises OutboxError if it cannot be read."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    except sqlite3.OperationalError as error:
+        raise OutboxError(f"{path} cannot be read: {error}") from error
     try:
         connection.execute("PRAGMA busy_timeout=5000")
         connection.execute("SELECT count(*) FROM chain")

@@ -19,6 +19,7 @@ class Observation:
 
     state    None if nothing was learned
     failure  why there is no reading from this read; empty if there is nothing to complain about
+    reading  what the meter showed; None if it was not read
     """
 
     device: str
@@ -26,6 +27,7 @@ class Observation:
     entries: tuple[BoundaryReading, ...] = ()
     findings: tuple[Finding, ...] = ()
     failure: str = ""
+    reading: MeterReading | None = None
 
     @property
     def epoch(self) -> int:

@@ -9,6 +9,7 @@ import threading
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -36,6 +37,9 @@ from meters.profile import load_profile
 from meters.reader import MeterReader, ModelMissingError
 from meters.service_notice import ALIVE, READY, STOPPING, notify
 from meters.sunspec import SunSpecError
+
+if TYPE_CHECKING:
+    from meters.mqtt import MqttPublisher
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path), default=Path("gateway.toml"))
 
@@ -106,8 +110,11 @@ async def _run(file: ConfigFile, config: GatewayConfig, credentials: Credentials
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     clock = clock_from_environment(os.environ)
     async with MeterApi(config.server, token=credentials.token, clock=clock) as api:
-        gateway = Gateway(config, clock=clock, api=api, credentials=credentials)
+        publisher = _publisher(config)
+        gateway = Gateway(config, clock=clock, api=api, credentials=credentials, listener=publisher)
         await gateway.open()
+        if publisher is not None:
+            publisher.start()
         notify(READY, os.environ)
         click.echo(f"{config.name} reads {len(config.meters)} meters and delivers to {config.server}")
         try:
@@ -115,6 +122,17 @@ async def _run(file: ConfigFile, config: GatewayConfig, credentials: Credentials
         finally:
             notify(STOPPING, os.environ)
             await gateway.close()
+            if publisher is not None:
+                publisher.close()
+
+
+def _publisher(config: GatewayConfig) -> "MqttPublisher | None":
+    """Who tells the broker; imported only where one is configured, for it needs an extra."""
+    if config.mqtt is None:
+        return None
+    from meters.mqtt import MqttPublisher
+
+    return MqttPublisher(config.mqtt, config.name)
 
 
 @command.command(epilog="Example: commonwatt gateway status /etc/commonwatt/gateway.toml")

@@ -16,6 +16,7 @@ BASE = PROJECT["dependencies"]
 EXTRAS = PROJECT["optional-dependencies"]
 HOLDS = {
     "gateway": BASE,
+    "gateway-mqtt": BASE + EXTRAS["mqtt"],
     "server": BASE + EXTRAS["platform"],
     "platform": BASE + EXTRAS["platform"] + EXTRAS["dev"],
 }
@@ -51,14 +52,14 @@ def test_a_requirement_that_is_not_locked_is_found() -> None:
     assert unmet(["click>=8", "flask>=3", "click>=9"], versions) == ["flask>=3", "click>=9"]
 
 
-@pytest.mark.parametrize("name", ["gateway", "server"])
+@pytest.mark.parametrize("name", ["gateway", "gateway-mqtt", "server"])
 def test_smaller_locks_hold_the_versions_of_the_large_one(name: str) -> None:
     everything = locked("platform")
     assert not {package: version for package, version in locked(name).items() if everything[package] != version}
 
 
 def test_a_gateway_is_spared_what_only_the_platform_needs() -> None:
-    assert not {"numpy", "flask", "web3", "pandapower", "pyomo", "sqlalchemy"} & set(locked("gateway"))
+    assert not {"numpy", "flask", "web3", "pandapower", "pyomo", "sqlalchemy", "paho-mqtt"} & set(locked("gateway"))
     assert not {"pytest", "mypy", "playwright"} & set(locked("server"))
 
 

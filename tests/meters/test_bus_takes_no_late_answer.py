@@ -135,6 +135,20 @@ def test_a_unit_that_was_silent_is_spared_until_its_breaker_closes_unless_one_in
     asyncio.run(scenario())
 
 
+@FRAMINGS
+def test_a_bus_closed_while_it_waits_for_an_answer_ends_at_once(rtu):
+    async def scenario() -> None:
+        async with serving(SlowDevice(lambda *_: None, rtu=rtu)) as address:
+            bus = Bus(BusAddress.parse(address), clock=system_clock, timeout_s=60)
+            asking = asyncio.create_task(asked(bus, 1, 0))
+            await asyncio.sleep(0.2)
+            async with asyncio.timeout(10):
+                await bus.close()
+            assert await asking is None
+
+    asyncio.run(scenario())
+
+
 def test_a_connection_closed_while_idle_is_opened_again_unnoticed():
     async def scenario() -> None:
         device = SlowDevice(lambda *_: 0.0, rtu=False)
