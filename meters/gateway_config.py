@@ -53,6 +53,14 @@ class MeterConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedConfig:
+    """A meter that cannot be read: its readings come from files (`commonwatt readings import`)."""
+
+    device: str
+    connection_w: float = 43_500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MqttConfig:
     """A broker that hears every reading.
 
@@ -88,6 +96,7 @@ class GatewayConfig:
     keep_days: int = 60
     mqtt: MqttConfig | None = None
     meters: tuple[MeterConfig, ...] = ()
+    imported: tuple[ImportedConfig, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> "GatewayConfig":
@@ -113,12 +122,13 @@ class _Reader(TableReader):
     """Reads a gateway's tables."""
 
     def config(self, document: Mapping[str, Any]) -> GatewayConfig:
-        self.known(document, {"gateway", "meter", "mqtt"}, "")
+        self.known(document, {"gateway", "meter", "mqtt", "imported"}, "")
         table = document.get("gateway", {})
         meters = document.get("meter", [])
-        if not isinstance(table, dict) or not isinstance(meters, list):
-            self.problem("", "use one [gateway] table and one [[meter]] table for each meter")
-            table, meters = {}, []
+        imported = document.get("imported", [])
+        if not isinstance(table, dict) or not isinstance(meters, list) or not isinstance(imported, list):
+            self.problem("", "use one [gateway] table, one [[meter]] or [[imported]] table for each meter")
+            table, meters, imported = {}, [], []
         values = self.values(table, GatewayConfig, "gateway", rename={"state": "state_dir"})
         state = Path(str(values.pop("state_dir", ".")))
         return GatewayConfig(
@@ -126,7 +136,11 @@ class _Reader(TableReader):
             state_dir=state if state.is_absolute() else self.path.parent / state,
             mqtt=self._mqtt(document.get("mqtt")),
             meters=tuple(self._meter(meter, f"meter {number}") for number, meter in enumerate(meters, 1)),
+            imported=tuple(self._imported(meter, f"imported {number}") for number, meter in enumerate(imported, 1)),
         )
+
+    def _imported(self, table: Mapping[str, Any], where: str) -> ImportedConfig:
+        return ImportedConfig(**{"device": "", **self.values(table, ImportedConfig, where)})
 
     def _mqtt(self, table: Mapping[str, Any] | None) -> MqttConfig | None:
         return None if table is None else MqttConfig(**{"broker": "", **self.values(table, MqttConfig, "mqtt")})
@@ -161,7 +175,18 @@ def check(config: GatewayConfig, *, where: str = "configuration") -> tuple[str, 
     problems += [f"{where}, mqtt: {problem}" for problem in _mqtt_problems(config.mqtt)]
     for number, meter in enumerate(config.meters, 1):
         problems += [f"{where}, meter {number}: {problem}" for problem in _meter_problems(meter)]
+    for number, source in enumerate(config.imported, 1):
+        problems += [f"{where}, imported {number}: {problem}" for problem in _imported_problems(source)]
     return (*problems, *(f"{where}: {problem}" for problem in _doubles(config)))
+
+
+def _imported_problems(meter: ImportedConfig) -> list[str]:
+    problems = []
+    if not meter.device:
+        problems.append("device is empty: give the name the platform knows this meter by")
+    if meter.connection_w <= 0:
+        problems.append(f"connection_w = {meter.connection_w} should be above 0")
+    return problems
 
 
 def config_to_run(path: Path) -> GatewayConfig:
@@ -250,4 +275,8 @@ def _doubles(config: GatewayConfig) -> list[str]:
                 name = what if isinstance(what, str) else f"{what[0]} device_id {what[1]}"
                 problems.append(f"two meters are {name}")
             seen[what] = meter.device
+    for source in config.imported:
+        if source.device in seen:
+            problems.append(f"two meters are {source.device}")
+        seen[source.device] = source.device
     return problems

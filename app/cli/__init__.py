@@ -29,6 +29,7 @@ HELP = {
     "grid": "List networks and check injections against their limits.",
     "init": "Write an example commonwatt.toml and the first operator's sign-in link.",
     "meter": "Find, read, scan and simulate Modbus meters.",
+    "readings": "Import readings of meters that no gateway can read.",
     "restore": "Restore an archive into an empty directory and verify it.",
     "statement": "Write a member's statement for a month.",
     "up": "Run a whole community in one process.",

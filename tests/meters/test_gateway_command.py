@@ -72,7 +72,7 @@ def test_a_configuration_is_read_as_it_is_written(tmp_path):
         (("[[meter]]", '[[meter]]\ndevice = "D2"\nprofile = "abb_b23"\naddress = "tcp://127.0.0.1:1"\n[[meter]]'),
          "two meters are tcp://127.0.0.1:1 device_id 1"),
         (("[gateway]", "[gateway"), "gateway.toml: "),
-        (("[[meter]]", "[meter]"), "one [[meter]] table for each meter"),
+        (("[[meter]]", "[meter]"), "one [[meter]] or [[imported]] table for each meter"),
     ],
 )  # fmt: skip
 def test_check_explains_a_mistake_with_its_place(tmp_path, change, message):
