@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from app.contributions import keep_contributions
 from app.errors import InputError
 from app.market_round import MarketDesk, expect, is_announced, open_gate, publish_envelopes, run_gate_closure
 from app.settlement_run import SettlementDesk, anchor_batches, settle_due_periods
@@ -39,6 +40,7 @@ class Scheduler:
         self.announce(current.shifted(ENVELOPE_LEAD_INTERVALS))
         self.close(current.shifted(1))
         self.settle()
+        keep_contributions(self.market.engine, self.market.now_s())
 
     def announce(self, interval: DeliveryInterval) -> None:
         """Publish the envelopes of an interval and open its gate, once; the gate last: a crash skips neither."""

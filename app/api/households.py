@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 
 from app.access import Access, access, viewer
 from app.api.schemas import (
+    ContributionAnswer,
+    ContributionsAnswer,
     EnergiesAnswer,
     EnergyAnswer,
     EnvelopeAnswer,
@@ -22,9 +24,11 @@ from app.api.schemas import (
     StatementsAnswer,
 )
 from app.api.spans import checked
+from app.local_time import local_date
 from app.platform import platform
 from app.storage.database import reading
 from app.storage.store.community import envelopes, the_community
+from app.storage.store.contributions import contributions_of
 from app.storage.store.devices import devices_by_point
 from app.storage.store.members import MeteringPoint, metering_points
 from app.storage.store.readings import energies_of_points, readings_of_device
@@ -125,6 +129,24 @@ def own_envelopes(query_data: SpanQuery) -> EnvelopesAnswer:
             for each in published
         ]
     )
+
+
+@household_api.get("/contributions")
+@access(Access.HOUSEHOLD)
+@household_api.input(SpanQuery, location="query")
+@household_api.output(ContributionsAnswer)
+@household_api.doc(security="bearer")
+def own_contributions(query_data: SpanQuery) -> ContributionsAnswer:
+    """How much of each local day your meters told, and how surely."""
+    span = checked(query_data)
+    with reading(platform().engine) as connection:
+        zone = ZoneInfo(the_community(connection).timezone)
+        first, last = (str(local_date(instant_s, zone)) for instant_s in (span.start_s, span.end_s - 1))
+        meters = devices_by_point(connection)
+        own = [meters[point.id].id for point in _own_points(connection) if point.id in meters]
+        found = contributions_of(connection, own, first_day=first, last_day=last)
+    answers = [asdict(each) | {"device": each.device_id} for each in found]
+    return ContributionsAnswer(contributions=[ContributionAnswer.model_validate(answer) for answer in answers])
 
 
 @household_api.get("/statements")

@@ -1,5 +1,6 @@
 """What goes into and comes out of the API: Wh, micro-units of currency per kWh, nano-units of currency."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -143,6 +144,28 @@ class EnvelopesAnswer(BaseModel):
     """Envelopes by interval and connection."""
 
     envelopes: list[EnvelopeAnswer]
+
+
+class ContributionAnswer(BaseModel):
+    """What a meter contributed on one local day, as counts of intervals.
+
+    Of `expected_count` intervals since its first reading `complete_count` have their energy (coverage), and in
+    `live_count` the meter itself was read (uptime). `signature` is gateway, file or none.
+    """
+
+    device: str
+    day: date
+    expected_count: int
+    complete_count: int
+    live_count: int
+    signature: str
+    fault_count: int
+
+
+class ContributionsAnswer(BaseModel):
+    """Contributions by day, newest first."""
+
+    contributions: list[ContributionAnswer]
 
 
 class StatementMonth(BaseModel):

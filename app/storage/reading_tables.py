@@ -68,6 +68,21 @@ class IntervalEnergyRow(SQLModel, table=True):
     __table_args__ = (Index("interval_energy_by_start", "start_s"),)
 
 
+class ContributionRow(SQLModel, table=True):
+    """What a meter contributed to one local day (YYYY-MM-DD), as counts of intervals."""
+
+    __tablename__ = "contribution"
+    device_id: str = Field(primary_key=True, foreign_key="device.id")
+    day: str = Field(primary_key=True)
+    expected_count: int
+    complete_count: int
+    live_count: int
+    signature: str  # gateway | file | none
+    fault_count: int
+    recorded_s: int = Field(sa_type=BigInteger)
+    __table_args__ = (Index("contribution_by_recorded", "recorded_s"),)
+
+
 class IngestAlarm(SQLModel, table=True):
     """Refused or conflicting input, kept as evidence."""
 

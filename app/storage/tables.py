@@ -7,7 +7,14 @@ nano-units of currency, prices integer micro-units per kWh. Only this package re
 from sqlalchemy import BigInteger, Table, Text
 from sqlmodel import Field, SQLModel
 
-from app.storage.reading_tables import DeviceHead, IngestAlarm, IntervalEnergyRow, ReadingBatchRow, ReadingRow
+from app.storage.reading_tables import (
+    ContributionRow,
+    DeviceHead,
+    IngestAlarm,
+    IntervalEnergyRow,
+    ReadingBatchRow,
+    ReadingRow,
+)
 from app.storage.settlement_tables import (
     AllocationRow,
     BatchPart,
@@ -28,6 +35,7 @@ __all__ = [
     "BatteryLookRow",
     "ChainOutbox",
     "Community",
+    "ContributionRow",
     "Device",
     "DeviceHead",
     "Envelope",

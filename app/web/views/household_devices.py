@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from flask import render_template
 
 from app.storage.database import reading
+from app.storage.store.contributions import contributions_of
 from app.web.context import engine, page
 from app.web.read_models.devices import complete_starts, device_health
 from app.web.views.household_access import household, participant_id
+
+CONTRIBUTION_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,15 @@ def devices() -> str:
         starts = complete_starts(
             connection, participant_id(), start_s=day.start_s, end_s=day.end_s, interval_s=present.interval_s
         )
-    return render_template("household/devices.html", devices=found, complete_starts=starts, day=day)
+        contributed = contributions_of(
+            connection,
+            [device.device_id for device in found],
+            first_day=str(day.shifted(-CONTRIBUTION_DAYS).date),
+            last_day=str(day.shifted(-1).date),
+        )
+    return render_template(
+        "household/devices.html", devices=found, complete_starts=starts, day=day, contributions=contributed
+    )
 
 
 @household.get("/more")
