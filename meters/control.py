@@ -1,11 +1,12 @@
 """Set-points to a SunSpec inverter: written in the order that is safe, read back, and released by themselves.
 
-The limit of model 123 is a percentage of WMax, so the percentage goes first, then how long it may hold without being
-refreshed, and only then is it switched on. A gateway that dies refreshes nothing, and the inverter is free again.
+The limit of models 123 and 704 is a percentage of WMax, so the percentage goes first, then how long it may hold without
+being refreshed, and only then is it switched on. A gateway that dies refreshes nothing, and the inverter is free again.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from meters.bus import Bus
 from meters.sunspec import (
@@ -14,6 +15,17 @@ from meters.sunspec import (
     CHARGE_PERCENT,
     CHARGE_STATE,
     CHARGE_STATE_SF,
+    DER_CAPACITY,
+    DER_CONTROLS,
+    DER_LIMIT_ENABLE,
+    DER_LIMIT_PERCENT,
+    DER_LIMIT_PERCENT_SF,
+    DER_REVERT_ENABLE,
+    DER_REVERT_PERCENT,
+    DER_REVERT_S,
+    DER_W_MAX,
+    DER_W_MAX_RTG,
+    DER_W_SF,
     DISCHARGE_PERCENT,
     IMMEDIATE,
     LIMIT_ENABLE,
@@ -39,9 +51,56 @@ from meters.sunspec import (
     walk,
 )
 
-REVERT_S_MAX = 0xFFFE
 NOT_IMPLEMENTED = 0xFFFF
 NO_FACTOR = -0x8000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limit:
+    """Where a model keeps a feed-in limit: offsets of its points from the ID register.
+
+    revert_words    how many registers the reversion time has
+    revert_percent, revert_enable  what holds after that time, where the model says so
+    """
+
+    model: int
+    percent: int
+    percent_factor: int
+    enable: int
+    revert_s: int
+    revert_words: int = 1
+    revert_percent: int | None = None
+    revert_enable: int | None = None
+
+
+LIMITS = (
+    _Limit(
+        model=IMMEDIATE,
+        percent=LIMIT_PERCENT,
+        percent_factor=LIMIT_PERCENT_SF,
+        enable=LIMIT_ENABLE,
+        revert_s=LIMIT_REVERT_S,
+    ),
+    _Limit(
+        model=DER_CONTROLS,
+        percent=DER_LIMIT_PERCENT,
+        percent_factor=DER_LIMIT_PERCENT_SF,
+        enable=DER_LIMIT_ENABLE,
+        revert_s=DER_REVERT_S,
+        revert_words=2,
+        revert_percent=DER_REVERT_PERCENT,
+        revert_enable=DER_REVERT_ENABLE,
+    ),
+)
+"""Model 123, and 704 of devices that have no 123."""
+
+RATINGS = (
+    (SETTINGS, W_MAX, W_MAX_SF),
+    (NAMEPLATE, W_RTG, W_RTG_SF),
+    (DER_CAPACITY, DER_W_MAX, DER_W_SF),
+    (DER_CAPACITY, DER_W_MAX_RTG, DER_W_SF),
+)
+"""Where a device says its rated power: as it is set, otherwise as it is built."""
 
 
 class ControlError(Exception):
@@ -61,21 +120,26 @@ class SunSpecControl:
 
         Returns the limit it then holds, W: the nearest it can express that is not above `limit_w`.
         """
-        if limit_w is None and not await self._has(IMMEDIATE):
-            return None
-        controls = await self._model(IMMEDIATE)
+        limit = await self._limit()
+        if limit is None:
+            if limit_w is None:
+                return None
+            raise ControlError(f"{self._where} has no SunSpec model 123 or 704 and cannot be told this")
+        controls = await self._model(limit.model)
         if limit_w is None:
-            await self._write(controls, LIMIT_ENABLE, [0])
-            await self._confirm(controls, {LIMIT_ENABLE: 0})
+            await self._write(controls, limit.enable, [0])
+            await self._confirm(controls, {limit.enable: 0})
             return None
         rated_w = await self._rated_w()
-        factor = await self._scale(controls, LIMIT_PERCENT_SF)
+        factor = await self._scale(controls, limit.percent_factor)
         # Rounded down: what a limit allows is never more than what was accepted.
         raw = math.floor(min(limit_w / rated_w, 1.0) * 100 / factor + 1e-9)
-        await self._write(controls, LIMIT_PERCENT, [raw])
-        reverting = await self._write_reversion(controls, LIMIT_REVERT_S, revert_s)
-        await self._write(controls, LIMIT_ENABLE, [1])
-        await self._confirm(controls, {LIMIT_PERCENT: raw, **reverting, LIMIT_ENABLE: 1})
+        await self._write(controls, limit.percent, [raw])
+        reverting = await self._write_reversion(controls, limit.revert_s, revert_s, words=limit.revert_words)
+        if reverting:
+            reverting |= await self._free_after(controls, limit, round(100 / factor))
+        await self._write(controls, limit.enable, [1])
+        await self._confirm(controls, {limit.percent: raw, **reverting, limit.enable: 1})
         return raw * factor / 100 * rated_w
 
     async def set_battery(self, power_w: int | None, *, revert_s: int) -> float | None:
@@ -118,6 +182,24 @@ class SunSpecControl:
         """Find the models again before the next command: the device was silent and may be another one."""
         self._models = ()
 
+    async def _limit(self) -> _Limit | None:
+        """Which of its models this device takes a limit with, if any."""
+        for limit in LIMITS:
+            if await self._has(limit.model):
+                return limit
+        return None
+
+    async def _free_after(self, controls: FoundModel, limit: _Limit, hundred_percent: int) -> dict[int, int]:
+        """See to it that the end of the reversion time frees the device; returns what must read back."""
+        wanted = {limit.revert_percent: hundred_percent, limit.revert_enable: 0}
+        written = {}
+        for offset, word in wanted.items():
+            if offset is None or (await self._read(controls.address + offset, 1))[0] == NOT_IMPLEMENTED:
+                continue
+            await self._write(controls, offset, [word])
+            written[offset] = word
+        return written
+
     async def _has(self, number: int) -> bool:
         if not self._models:
             self._models = await walk(self._read)
@@ -136,11 +218,14 @@ class SunSpecControl:
 
     async def _rated_w(self) -> float:
         """WMax, what percentages refer to; the nameplate's rating where the device has no settings."""
-        for number, offset, factor in ((SETTINGS, W_MAX, W_MAX_SF), (NAMEPLATE, W_RTG, W_RTG_SF)):
+        for number, offset, factor in RATINGS:
             model = find(self._models, number)
-            if model is not None:
+            if model is not None and (number != DER_CAPACITY or await self._shows(model, offset)):
                 return await self._watts(model, offset, factor)
-        raise ControlError(f"{self._where} does not say its rated power (SunSpec model 121 or 120)")
+        raise ControlError(f"{self._where} does not say its rated power (SunSpec model 121, 120 or 702)")
+
+    async def _shows(self, model: FoundModel, offset: int) -> bool:
+        return (await self._read(model.address + offset, 1))[0] not in {0, NOT_IMPLEMENTED}
 
     async def _watts(self, model: FoundModel, offset: int, factor_offset: int) -> float:
         (raw,) = await self._read(model.address + offset, 1)
@@ -160,14 +245,18 @@ class SunSpecControl:
     async def _write(self, model: FoundModel, offset: int, words: Sequence[int]) -> None:
         await self._bus.write(self._device_id, model.address + offset, words)
 
-    async def _write_reversion(self, model: FoundModel, offset: int, revert_s: int) -> dict[int, int]:
+    async def _write_reversion(
+        self, model: FoundModel, offset: int, revert_s: int, *, words: int = 1
+    ) -> dict[int, int]:
         """Write the reversion time, an optional point; returns what must read back, nothing if the device has none."""
-        (word,) = await self._read(model.address + offset, 1)
-        if word == NOT_IMPLEMENTED:
+        shown = await self._read(model.address + offset, words)
+        if set(shown) == {NOT_IMPLEMENTED}:
             return {}
-        word = min(revert_s, REVERT_S_MAX)
-        await self._write(model, offset, [word])
-        return {offset: word}
+        seconds = min(revert_s, (1 << 16 * words) - 2)
+        raw = list(seconds.to_bytes(2 * words, "big"))
+        written = [raw[at] << 8 | raw[at + 1] for at in range(0, 2 * words, 2)]
+        await self._write(model, offset, written)
+        return {offset + index: word for index, word in enumerate(written)}
 
     async def _confirm(self, model: FoundModel, wanted: dict[int, int]) -> None:
         first, last = min(wanted), max(wanted)

@@ -22,12 +22,14 @@ from meters.modbus_server import (
     RequestRefusedError,
 )
 from meters.profile import Profile, Register, load_profile
+from meters.simulated_der import DerControls
 from meters.simulated_inverter import Held, InverterControls, OnWrite
 from meters.sunspec import BASES, COMMON, CONTROL_LAYOUTS, END_OF_MAP, MARK, text_words
 
 Source = Callable[[], Mapping[str, Number]]
 """Canonical quantities now."""
 
+DER_MEASUREMENTS = 701
 TICK_S = 1.0
 NOMINAL_VOLTAGE_V, NOMINAL_FREQUENCY_HZ = 230.0, 50.0
 SCALE_FACTORS = {"voltage": -1, "current": -2, "frequency": -2, "energy": 0}
@@ -38,7 +40,7 @@ class SimulatedMeter:
     """One device of the kind `profile_name` at `device_id`.
 
     on_write  called with ("generation_limit_w", watts) or ("battery_w", watts, + charging) when a set-point changes,
-              and with NaN when it is released; makes a SunSpec inverter (101-113) controllable
+              and with NaN when it is released; makes a SunSpec inverter (101-113, 701) controllable
     rated_w, battery_rated_w  what percentages of set-points refer to; a source that gives `rated_w` or
               `battery_rated_w` overrides them; `battery_wh` and `battery_stored_wh` make a state of charge
     held      set-points it obeys from the start, because it did before it was restarted
@@ -62,13 +64,17 @@ class SimulatedMeter:
         self.device_id = device_id
         self.fault = fault
         self._source = source
-        self._controls: InverterControls | None = None
+        self._controls: InverterControls | DerControls | None = None
         self._map: _RegisterMap | _SunSpecMap
         if self.profile.sunspec is None:
             self._map = _RegisterMap(self.profile)
             return
         if on_write is not None and self.profile.role == "inverter":
             given = source()
+            if self.profile.sunspec.model == DER_MEASUREMENTS:
+                self._controls = DerControls(on_write, rated_w=given.get("rated_w", rated_w), clock=clock)
+                self._map = _SunSpecMap(self.profile, device_id, self._controls)
+                return
             self._controls = InverterControls(
                 on_write,
                 rated_w=given.get("rated_w", rated_w),
@@ -133,7 +139,7 @@ class _RegisterMap:
 class _SunSpecMap:
     """A device whose models hang together from 40000 on."""
 
-    def __init__(self, profile: Profile, device_id: int, controls: InverterControls | None) -> None:
+    def __init__(self, profile: Profile, device_id: int, controls: InverterControls | DerControls | None) -> None:
         assert profile.sunspec is not None
         common = CONTROL_LAYOUTS[COMMON].absent_words()
         common[0:16] = text_words("Commonwatt", 16)
