@@ -2,7 +2,8 @@
 
 Of a network that does not change pandapower may keep the admittances from one power flow to the next ("recycle"); only
 the injections are read again. Each power flow starts at the same state, that without injections, so that what is judged
-before makes no difference. Where Newton's method finds no solution from there, pandapower begins anew.
+before makes no difference; so near to the solution the default tolerance would be kept before anything is solved, hence
+a finer one. Where Newton's method finds no solution from there, pandapower begins anew.
 """
 
 import numpy as np
@@ -16,6 +17,7 @@ from grid.limits import FloatArray, OperatingPoint
 from grid.measurement import Limits, violations_of
 from grid.power_flow import PowerFlowDiverged
 
+TOLERANCE_MVA = 1e-11
 OTHER_POWERS = {"bus_pq": True, "trafo": False, "gen": False}
 
 
@@ -54,7 +56,7 @@ class Judge:
         net = self._net
         if self._start is None:
             net.sgen["p_mw"], net.sgen["q_mvar"] = 0.0, 0.0
-            pandapower.runpp(net, numba=False)
+            pandapower.runpp(net, numba=False, tolerance_mva=TOLERANCE_MVA)
             self._start = net._ppc["bus"][:, [VM, VA]].copy()  # noqa: SLF001 (where pandapower takes its start from)
         net._ppc["bus"][:, [VM, VA]] = self._start  # noqa: SLF001 (as above)
         net.sgen["p_mw"], net.sgen["q_mvar"] = p_mw, q_mvar
