@@ -33,7 +33,6 @@ from app.errors import InputError
 from grid.feeder import NetworkError
 from matching.book import FIRMNESSES, NAME_BYTES_MAX, NO_BUS, BookError, OrderBook
 from matching.orders import Side
-from matching.preferences.attributes import SAME_FEEDER
 
 ORDER_COLUMNS = (
     "order_id",
@@ -76,16 +75,6 @@ class OrderTable:
             feeder_of_bus=feeder_of_bus,
         )
         return OrderBook.from_arrays(**plain, attributes=attributes)
-
-    @property
-    def needs_feeders(self) -> bool:
-        """Whether a premium asks for feeders that the file does not tell."""
-        wanted = self.arrays.get("premiums")
-        return (
-            wanted is not None
-            and "feeder" not in self.arrays
-            and any(SAME_FEEDER.encode() in each for each in np.unique(wanted).tolist())
-        )
 
     def located(self, error: BookError) -> InputError:
         """A book's error as an error of the line it came from."""

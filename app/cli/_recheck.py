@@ -95,7 +95,7 @@ def _same_baseline(folder: Path, claims: Claims) -> Verdict:
 def _published(folder: Path, claims: Claims, network: "RecordedNetwork | None") -> Published:
     lines = read_trades(folder / TRADES)
     return published(
-        _book(folder / ORDERS, network, claims),
+        _book(folder / ORDERS, network),
         Trades(
             order_ids=lines.order_ids,
             accepted_wh=lines.accepted_wh,
@@ -109,15 +109,11 @@ def _published(folder: Path, claims: Claims, network: "RecordedNetwork | None") 
     )
 
 
-def _book(path: Path, network: "RecordedNetwork | None", claims: Claims) -> OrderBook:
+def _book(path: Path, network: "RecordedNetwork | None") -> OrderBook:
+    """The book; feeders that the file does not tell are those of the recorded network."""
     table = read_orders(path, no_network if network is None else network.bus_index)
-    if claims.preferences is not None and network is not None and table.needs_feeders:
-        raise InputError(
-            f"{path}: premiums for same_feeder and no column feeder: feeders taken from a network cannot be checked; "
-            "give the column and clear again"
-        )
     try:
-        return table.book()
+        return table.book(feeder_of_bus=None if network is None else network.feeders)
     except BookError as error:
         raise table.located(error) from error
 

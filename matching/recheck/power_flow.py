@@ -7,10 +7,15 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from grid.content import network_digest
 from grid.feeder import BusDirectory, bus_names
 from grid.limits import FloatArray
 from grid.soundness import INJECTION_TABLES
+from matching.book import IntArray
+from matching.recheck.feeders import feeder_of_bus
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
@@ -49,13 +54,19 @@ class RecordedNetwork:
         in_service = self._net.bus.index[self._net.bus.in_service.astype(bool)]
         self.buses = sorted(set(map(int, in_service)) - set(map(int, unsupplied_buses(self._net))))
         names = bus_names(self._net)
-        self._directory = BusDirectory({bus: names[bus] for bus in self.buses})
+        self._names = {bus: names[bus] for bus in self.buses}
+        self._directory = BusDirectory(self._names)
         pandapower.create_sgens(self._net, self.buses, p_mw=0.0, q_mvar=0.0)
         self.low_voltage = {bus for bus in self.buses if self._net.bus.vn_kv.at[bus] < LOW_VOLTAGE_BELOW_KV}
 
     def bus_index(self, text: str) -> int:
         """The bus a person means. Raises NetworkError."""
         return self._directory.find(text)
+
+    def feeders(self, buses: IntArray) -> NDArray[np.bytes_]:
+        """The feeder of each of these buses as UTF-8; see `feeders.py`."""
+        feeders = feeder_of_bus(self._net, self.buses, self._names)
+        return np.array([feeders[bus].encode() for bus in buses.tolist()], dtype=np.bytes_)
 
     def state(self, injection_w: FloatArray, injection_var: FloatArray, *, near: bool = False) -> State | None:
         """The power flow with [n_bus] injections; None where it has no solution. `near`: start from the last one."""

@@ -215,14 +215,20 @@ def test_within_the_limits_of_a_network_too_the_result_is_proved(within_rows: Pa
     assert unchecked == {"price choice", "splitting"}
 
 
-def test_feeders_that_only_the_network_tells_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "book.csv").write_text(
-        f"{PLAIN},premiums\ns,s,m1,elm,sell,500,100000,firm,\nb,b,m2,oak,buy,500,200000,firm,same_feeder:5000\n"
-    )
-    feeder, out = str(two_homes(tmp_path / "feeder.json")), str(tmp_path / "out")
-    assert invoke(str(tmp_path / "book.csv"), "--out", out, "--network", feeder).exit_code == 0
-    checked = invoke("--check", out)
-    assert (checked.exit_code, "no column feeder" in checked.output) == (2, True), checked.output
+ON_A_FEEDER = "s,s,m1,elm,sell,500,100000,firm,\nb,b,m2,{bus},buy,500,200000,firm,same_feeder:5000\n"
+
+
+@pytest.mark.parametrize(("bus", "premium_nano"), [("oak", 500 * 5000), ("busbar", 0)])
+def test_feeders_that_only_the_network_tells_are_worked_out_from_it(
+    tmp_path: Path, bus: str, premium_nano: int
+) -> None:
+    (tmp_path / "book.csv").write_text(f"{PLAIN},premiums\n" + ON_A_FEEDER.format(bus=bus))
+    feeder, out = str(two_homes(tmp_path / "feeder.json")), tmp_path / "out"
+    assert invoke(str(tmp_path / "book.csv"), "--out", str(out), "--network", feeder).exit_code == 0
+    told = json.loads((out / "clearing.json").read_text())["preferences"]
+    assert told["premium_welfare_nano"] == premium_nano
+    checked = invoke("--check", str(out))
+    assert (checked.exit_code, "FAILED" in checked.output) == (0, False), checked.output
 
 
 def test_a_fee_that_cannot_be_one_is_refused(example: Path, tmp_path: Path) -> None:
