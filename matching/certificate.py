@@ -14,7 +14,7 @@ could cost: what is published is a bound in itself, not the rounding of one.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -194,13 +194,17 @@ def certified_rows(
 ) -> tuple[CertifiedRow, ...]:
     """The rows that prices or sharing rest on, in rounded figures, with room for what rounding could cost.
 
-    `movable_wh` [n_bus] is the most that flexible and curtailable orders can move at each bus.
+    Each distinct row once: what an old cut says again adds to its shadow price, and a row without one is left out where
+    it tells no buses apart that others do not. `movable_wh` [n_bus] is the most that flexible and curtailable orders
+    can move at each bus.
     """
-    kept = np.flatnonzero((shadow_price > 0.0) | apart).tolist()
-    effect = each_rounded(rows.effect_per_wh[kept])
+    shown = each_rounded(rows.effect_per_wh)
+    kept = _telling(shown[:, movable_wh > 0.0], shadow_price > 0.0, apart)
+    effect = shown[kept]
     room = rows.room[kept] + np.abs(effect - rows.effect_per_wh[kept]) @ movable_wh
-    return tuple(
-        CertifiedRow(
+    found: dict[tuple[object, ...], CertifiedRow] = {}
+    for number, at in enumerate(kept):
+        row = CertifiedRow(
             kind=owners[at].kind,
             element=owners[at].element,
             shadow_price=float(shadow_price[at]),
@@ -208,7 +212,34 @@ def certified_rows(
             effect_per_wh={bus: value for bus, value in zip(buses, effect[number].tolist(), strict=True) if value},
             tells_apart=bool(apart[at]),
         )
-        for number, at in enumerate(kept)
+        key = (row.kind, row.element, row.room, *row.effect_per_wh.items())
+        same = found.get(key)
+        found[key] = row if same is None else _together(same, row)
+    return tuple(found.values())
+
+
+def _telling(effect: FloatArray, priced: BoolArray, apart: BoolArray) -> list[int]:
+    """Rows with a price, and of the others that tell buses apart one after the other those that tell more apart.
+
+    What flows in any case moves no row: it counts as one more bus.
+    """
+    kept = set(np.flatnonzero(priced).tolist())
+    effect = np.hstack([effect, np.zeros((len(effect), 1))])
+    classes, count = np.zeros(effect.shape[1], dtype=np.int64), 1
+    for at in sorted(np.flatnonzero(apart).tolist(), key=lambda row: row not in kept):
+        _, rank = np.unique(effect[at], return_inverse=True)
+        finer, number = np.unique(classes * (int(rank.max(initial=0)) + 1) + rank, return_inverse=True)
+        if finer.size > count:
+            kept.add(at)
+            classes, count = number, finer.size
+    return sorted(kept)
+
+
+def _together(row: CertifiedRow, same: CertifiedRow) -> CertifiedRow:
+    return replace(
+        row,
+        shadow_price=row.shadow_price + same.shadow_price,
+        tells_apart=row.tells_apart or same.tells_apart,
     )
 
 

@@ -51,7 +51,7 @@ def publish(decision: Decision, terms: Terms, stopwatch: Stopwatch, feeder: Feed
         welfare = _welfare(decision, terms)
         certificate = _certificate(decision, terms, prices, welfare, feeder)
     with stopwatch.measuring("power_flow"):
-        binding = () if feeder is None else _binding(decision, prices, feeder)
+        binding = () if feeder is None else _binding(decision, certificate, feeder)
     outcome, payments, is_sell = decision.outcome, prices.payments, terms.book.is_sell
     clearing = Clearing(
         book=terms.book,
@@ -218,30 +218,27 @@ def _rent(payments: Payments, terms: Terms) -> int:
     return paid - received + payments.supplier_pays_nano - payments.grid_fee_nano
 
 
-def _binding(decision: Decision, prices: _Prices, feeder: Feeder) -> tuple[Binding, ...]:
-    """Rows with a shadow price, or limits for which energy had to stay out; in a red interval those that are passed.
+def _binding(decision: Decision, certificate: Certificate, feeder: Feeder) -> tuple[Binding, ...]:
+    """The limits of the certificate's rows, or those for which energy had to stay out; in red those that are passed.
 
-    Each limit once; only rows have a price.
+    Each limit once. A row without a shadow price only decided who of equally good orders is accepted, so the result may
+    leave room in it; what is no row has no price either.
     """
     bound, refusal = decision.bound, decision.refusal
+    shadow: dict[tuple[LimitKind, int], float] = {}
     if bound is not None:
-        point, owners, shadow_price = bound.point, bound.owners, prices.shadow_price
+        point, owners = bound.point, bound.owners
+        for row in certificate.rows:
+            shadow[row.kind, row.element] = shadow.get((row.kind, row.element), 0.0) + row.shadow_price
     elif refusal is not None and refusal.point is not None and decision.keeps_limits:
-        point, owners, shadow_price = refusal.point, refusal.limits, np.zeros(len(refusal.limits))
+        point, owners = refusal.point, refusal.limits
+        shadow = {(owner.kind, owner.element): 0.0 for owner in owners}
     else:
         passed = () if decision.judged is None else decision.judged.violations
         return tuple(_bound_at(violation, violation.value, shadow_price=0.0) for violation in passed)
-    shadow: dict[tuple[LimitKind, int], float] = {}
-    limits: dict[tuple[LimitKind, int], Violation] = {}
-    for owner, price in zip(owners, shadow_price.tolist(), strict=True):
-        if price > 0.0 or bound is None:
-            limits[owner.kind, owner.element] = owner
-            shadow[owner.kind, owner.element] = shadow.get((owner.kind, owner.element), 0.0) + price
-    rows = feeder.limits.linearise(point, tuple(limits.values()))
-    return tuple(
-        _bound_at(owner, abs(row.value), shadow_price=shadow[key])
-        for (key, owner), row in zip(limits.items(), rows, strict=True)
-    )
+    limits = {(owner.kind, owner.element): owner for owner in owners if (owner.kind, owner.element) in shadow}
+    found = zip(limits.items(), feeder.limits.linearise(point, tuple(limits.values())), strict=True)
+    return tuple(_bound_at(owner, abs(row.value), shadow_price=shadow[key]) for (key, owner), row in found)
 
 
 def _bound_at(violation: Violation, value: float, *, shadow_price: float) -> Binding:

@@ -12,6 +12,7 @@ from matching.book import IntArray, OrderBook, blocks
 from matching.certificate import Certificate, CertifiedRow, rounded
 from matching.lines import decimals, lines, ranked, texts
 from matching.orders import Trade
+from matching.preferences.classes import members_without_orders
 from matching.preferences.outcome import AttributeOutcome
 from matching.rules import MarketRules
 
@@ -35,7 +36,9 @@ class Status(StrEnum):
 class Binding:
     """A limit at which the result rests, or one it passes (red).
 
-    limit, value  p.u. or percent; shadow_price: nano-units of welfare per p.u. or per percent of more room
+    limit, value  p.u. or percent
+    shadow_price  nano-units of welfare per p.u. or per percent of more room; zero where the limit only decided who of
+                  equally good orders is accepted, or where energy stayed out or the limit is passed
     """
 
     kind: LimitKind
@@ -98,7 +101,11 @@ class Clearing:
         if self.attributes is not None:
             fees = self.rules.grid_fees
             table = None if fees is None else [list(pair) for pair in fees.by_zones]
-            preferences["preferences"] = {**self.attributes.document(), "grid_fees": table}
+            preferences["preferences"] = {
+                **self.attributes.document(),
+                "members_without_orders": list(members_without_orders(self.book)),
+                "grid_fees": table,
+            }
         return {**self._outcome_document(), **preferences, **self._proof_document(), "seconds": dict(self.seconds)}
 
     def digest(self) -> str:

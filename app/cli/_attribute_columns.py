@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from pyarrow import compute
 
 from app.cli._csv_tables import Arrays, Cells, Doubt, Texts, byte_strings, numbered, require_byte_string
-from matching.book import NAME_BYTES_MAX, BookError, OrderError
+from matching.book import NAME_BYTES_MAX
 from matching.orders import Side
 from matching.preferences.attributes import (
-    MEMBER,
     SAME_FEEDER,
     BookAttributes,
     Source,
@@ -64,31 +63,19 @@ def require_attributes(cells: Cells) -> None:
 def book_attributes(
     columns: Arrays,
     *,
-    order_ids: NDArray[np.bytes_],
-    participants: NDArray[np.bytes_],
     bus: NDArray[np.int64],
     feeder_of_bus: FeederOfBus | None,
 ) -> BookAttributes | None:
-    """The attributes of a book. Raises BookError for a member that has no order.
+    """The attributes of a book with an order at each bus [n_order].
 
     `feeder_of_bus` gives the feeders where the file does not and a premium asks for them.
     """
-    empty = np.zeros(order_ids.size, dtype="S1")
+    empty = np.zeros(bus.size, dtype="S1")
     texts: dict[str, Any] = {name: columns.get(name, empty) for name in ATTRIBUTE_COLUMNS}
     premiums = np.unique(texts["premiums"]).tolist()
     if "feeder" not in columns and feeder_of_bus is not None and any(SAME_FEEDER.encode() in each for each in premiums):
         texts["feeder"] = feeder_of_bus(bus)
-    attributes = attributes_of_texts(**texts)
-    named = sorted({name for each in premiums for name, _ in parse_premiums(each.decode()) if name.startswith(MEMBER)})
-    known = set(participants.tolist()) if named else set()
-    for name in named:
-        member = name.removeprefix(MEMBER)
-        if member.encode() not in known:
-            at = int(np.flatnonzero(np.char.find(texts["premiums"], f"{name}:".encode()) >= 0)[0])
-            message = f"premium for member {member!r}, who has no order; correct the name or leave the premium out"
-            error = OrderError(position=at, order_id=order_ids[at].decode(), field="premiums", message=message)
-            raise BookError([error])
-    return attributes
+    return attributes_of_texts(**texts)
 
 
 def _present(texts: Texts | Cells) -> list[str]:

@@ -41,12 +41,14 @@ class Doubt(ValueError):  # noqa: N818 (says what happened; no error that anybod
 class Columns:
     """What a table's columns are and how they are converted.
 
+    others   whether columns of any other name are passed over
     convert  a block's columns, all as text, to arrays by name; raises Doubt or any other ValueError, not saying where
     require  raises ValueError with problem and remedy for the cells of one row; passes only what `convert` can convert
     """
 
     needed: Sequence[str]
     optional: Sequence[str] = ()
+    others: bool = True
     convert: Callable[[Texts], Arrays]
     require: Callable[[Cells], None]
 
@@ -216,6 +218,9 @@ def _header(stream: IO[bytes], columns: Columns) -> tuple[dict[str, int], int]:
     twice = [name for name in read if header.count(name) > 1]
     if twice:
         raise RowError(1, f"column {', '.join(twice)} is there twice; keep one")
+    unknown = [] if columns.others else [name for name in header if name not in read]
+    if unknown:
+        raise RowError(1, f"column {', '.join(map(repr, unknown))} has no meaning here; the columns are {needed}")
     return {name: header.index(name) for name in read}, len(header)
 
 

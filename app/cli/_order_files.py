@@ -67,13 +67,7 @@ class OrderTable:
         plain = {name: column for name, column in self.arrays.items() if name not in said}
         if not said:
             return OrderBook.from_arrays(**plain)
-        attributes = book_attributes(
-            said,
-            order_ids=plain["order_ids"],
-            participants=plain["participants"],
-            bus=plain["bus"],
-            feeder_of_bus=feeder_of_bus,
-        )
+        attributes = book_attributes(said, bus=plain["bus"], feeder_of_bus=feeder_of_bus)
         return OrderBook.from_arrays(**plain, attributes=attributes)
 
     def located(self, error: BookError) -> InputError:

@@ -17,7 +17,9 @@ from grid.sources import SourceKind
 from grid.store import NETWORK_FILE
 
 ORDERS, NETWORK, BASELINE, DOCUMENT = "orders.csv", "network.json", "baseline.csv", "clearing.json"
-SOURCES = "sources.csv"
+SOURCES, TRADES = "sources.csv", "trades.csv"
+CLAIMS_DIGEST = "claims_digest"
+RESULT_KEYS = frozenset({"status", "welfare_nano", "certificate"})  # those every version has written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,29 +86,68 @@ def ingredients(orders: Path, baseline: Path | None, grid: GridNetwork | None) -
     )
 
 
-def require_no_loss(out: Path, new: Ingredients) -> None:
-    """Raise InputError where writing the result would replace a file that is not part of an earlier result."""
-    earlier = earlier_copies(out)
-    for name, path in new.files.items():
-        there = out / name
-        if name in earlier or not there.exists() or there.samefile(path) or there.read_bytes() == path.read_bytes():
-            continue
-        raise InputError(f"{there} exists, is no part of a result and would be replaced: choose another --out")
+def claims_digest(document: Mapping[str, object]) -> str:
+    """SHA-256 (hex) of all that clearing.json says but for the seconds it took.
+
+    Of its JSON with keys in order and without spaces or letters beyond ASCII.
+    """
+    said = {key: value for key, value in document.items() if key not in {"seconds", CLAIMS_DIGEST}}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def remove_leftovers(out: Path, earlier: frozenset[str], new: Ingredients) -> None:
-    """What belonged to the result that was replaced and does not belong to the new one."""
-    for name in earlier - new.files.keys():
-        (out / name).unlink(missing_ok=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """The result that a folder holds already: its files, and what tells it from others; no files where there is none.
+
+    files   by name: what it was made of, its trades and its document
+    about   the fingerprint of its book, the number of its orders and its status; empty where it does not say
+    """
+
+    files: frozenset[str] = frozenset()
+    book_digest: str = ""
+    about: str = ""
 
 
-def earlier_copies(out: Path) -> frozenset[str]:
-    """The copies that the result in a folder is made of, and its parts; none where there is no result."""
+def earlier_result(out: Path) -> Earlier:
+    """What is in the folder of a new result."""
     try:
         document = json.loads((out / DOCUMENT).read_bytes())
-        inputs, parts = document["inputs"], {SOURCES} if "preferences" in document else set[str]()
-        network = inputs["network"]
-        names = {ORDERS, NETWORK if network and network["file"] else ORDERS}
-        return frozenset(names | parts | ({BASELINE} if inputs["baseline_sha256"] else set()))
-    except (OSError, ValueError, KeyError, TypeError):
-        return frozenset()
+        if not document.keys() >= RESULT_KEYS:
+            return Earlier()
+    except (OSError, ValueError, AttributeError):
+        return Earlier()
+    inputs = document.get("inputs") or {}
+    copies = {
+        TRADES: True,
+        DOCUMENT: True,
+        ORDERS: bool(inputs),
+        NETWORK: (inputs.get("network") or {}).get("file") is not None,
+        BASELINE: inputs.get("baseline_sha256") is not None,
+        SOURCES: "preferences" in document,
+    }
+    return Earlier(
+        files=frozenset(name for name, is_part in copies.items() if is_part),
+        book_digest=str(document.get("book_digest", "")),
+        about=f"{document.get('orders', 'unknown')} orders, {document['status']}",
+    )
+
+
+def require_no_loss(out: Path, new: Ingredients) -> None:
+    """Raise InputError where a file that is no part of an earlier result would be replaced, or be taken for a part.
+
+    trades.csv and clearing.json are results by their names, and replaced by the next one.
+    """
+    earlier = earlier_result(out)
+    for name in (ORDERS, NETWORK, BASELINE, SOURCES):
+        there, path = out / name, new.files.get(name)
+        if name in earlier.files or not there.exists():
+            continue
+        if path is None or not (there.samefile(path) or there.read_bytes() == path.read_bytes()):
+            would_be = "taken for a part of this one" if path is None else "replaced"
+            raise InputError(f"{there} exists, is no part of a result and would be {would_be}: choose another --out")
+
+
+def remove_leftovers(out: Path, earlier: Earlier, written: frozenset[str]) -> None:
+    """What belonged to the result that was replaced and does not belong to the new one."""
+    for name in earlier.files - written:
+        (out / name).unlink(missing_ok=True)

@@ -11,7 +11,16 @@ import numpy as np
 from app.cli import refusing
 from app.cli._order_files import no_network, read_orders
 from app.cli._parts_file import read_parts
-from app.cli._proof_files import BASELINE, DOCUMENT, NETWORK, ORDERS, SOURCES
+from app.cli._proof_files import (
+    BASELINE,
+    CLAIMS_DIGEST,
+    DOCUMENT,
+    NETWORK,
+    ORDERS,
+    SOURCES,
+    TRADES,
+    claims_digest,
+)
 from app.cli._result_files import read_document, read_trades
 from app.errors import InputError
 from grid.feeder import NetworkError
@@ -27,7 +36,6 @@ if TYPE_CHECKING:
 
     from matching.recheck.power_flow import RecordedNetwork
 
-TRADES = "trades.csv"
 PLAIN_MODULES = frozenset({"pandapower.auxiliary", "pandas.core.frame", "pandas.core.series"})
 EXIT_WRONG = 1
 
@@ -59,11 +67,14 @@ def _verdicts(folder: Path) -> tuple[Verdict, ...]:
     for name in (DOCUMENT, TRADES, ORDERS):
         if not (folder / name).is_file():
             raise InputError(f"{folder / name} is missing; give the whole folder that `commonwatt clear --out` wrote")
-    claims = claims_of(read_document(folder / DOCUMENT))
+    document = read_document(folder / DOCUMENT)
+    beside = [_same_claims(document)]
+    claims = claims_of(document)
+    beside.append(_nothing_else(folder, claims))
     if claims.preferences is not None and not (folder / SOURCES).is_file():
         raise InputError(f"{folder / SOURCES} is missing; give the whole folder that `commonwatt clear --out` wrote")
     if claims.network is None:
-        return recheck(_published(folder, claims, None))
+        return (*beside, *recheck(_published(folder, claims, None)))
 
     from matching.recheck.network import on_network, recheck_on_network
     from matching.recheck.power_flow import RecordedNetwork
@@ -78,7 +89,32 @@ def _verdicts(folder: Path) -> tuple[Verdict, ...]:
         given = read_injections(path, buses=tuple(network.buses), bus_index=network.bus_index)
         baseline_w, baseline_var = given.injection_w, given.injection_var
     on = on_network(result, claims.network, network, baseline_w=baseline_w, baseline_var=baseline_var)
-    return (_same_baseline(folder, claims), *recheck(result), *recheck_on_network(on))
+    return (*beside, _same_baseline(folder, claims), *recheck(result), *recheck_on_network(on))
+
+
+def _same_claims(document: dict[str, object]) -> Verdict:
+    """Takes the fingerprint out of the document, so that what is left are claims."""
+    claimed = document.pop(CLAIMS_DIGEST, None)
+    if claimed is None:
+        raise InputError(f"{DOCUMENT} has no {CLAIMS_DIGEST!r}; have the result published again by this version")
+    found = claims_digest(document)
+    wrong = () if claimed == found else (f"{CLAIMS_DIGEST} is {claimed}, what {DOCUMENT} says gives {found}",)
+    return Verdict(name="claims", about=f"{DOCUMENT} says what it said when it was written.", wrong=wrong)
+
+
+def _nothing_else(folder: Path, claims: Claims) -> Verdict:
+    """A file that would be read as a part of the result, and is none."""
+    parts = {
+        NETWORK: claims.network is not None and claims.network.file is not None,
+        BASELINE: claims.baseline_sha256 is not None,
+        SOURCES: claims.preferences is not None,
+    }
+    strange = [name for name, is_part in parts.items() if not is_part and (folder / name).exists()]
+    return Verdict(
+        name="files",
+        about="Nothing is there that looks like a part of the result and is none.",
+        wrong=tuple(f"{name} is there, and {DOCUMENT} knows of none" for name in strange),
+    )
 
 
 def _same_baseline(folder: Path, claims: Claims) -> Verdict:

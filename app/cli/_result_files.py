@@ -84,7 +84,9 @@ def read_trades(path: Path) -> TradeTable:
 
     Only the form is judged here, not whether the figures fit to each other or to a book.
     """
-    arrays, lines = read_table(path, Columns(needed=TRADE_COLUMNS, convert=_trades, require=_require_trade))
+    arrays, lines = read_table(
+        path, Columns(needed=TRADE_COLUMNS, others=False, convert=_trades, require=_require_trade)
+    )
     return TradeTable(**arrays, lines=lines)
 
 

@@ -18,9 +18,13 @@ from app.cli._fee_file import read_fees
 from app.cli._key_file import read_keys
 from app.cli._order_files import no_network, read_orders
 from app.cli._proof_files import (
+    CLAIMS_DIGEST,
+    DOCUMENT,
     SOURCES,
+    TRADES,
     Ingredients,
-    earlier_copies,
+    claims_digest,
+    earlier_result,
     ingredients,
     readable_twice,
     remove_leftovers,
@@ -34,10 +38,12 @@ from grid.network import GridNetwork, open_network
 from matching.auction import LossesNotCovered
 from matching.book import BookError
 from matching.clearing import Clearing, MarketRules, clear
+from matching.preferences.classes import members_without_orders
 from matching.result import Status as TrafficLight
 from matching.rules import MECHANISMS, RuleError
 
 EXIT_RED = 3
+NOTED_MAX = 3
 EXAMPLE = """
 \b
 Examples:
@@ -198,6 +204,8 @@ def command(  # noqa: PLR0913 (one parameter per option of the command line)
         with _busy(f"Reading {orders}") as status:
             clearing, seconds = _cleared(orders, baseline, keys, grid, rules=rules, minutes=minutes, say=status.update)
     document = _write(out, clearing, used, seconds, start)
+    for name in members_without_orders(clearing.book)[:NOTED_MAX]:
+        click.echo(f"note: member {name!r} has no order: premiums for that name apply to nothing", err=True)
     click.echo(json.dumps(document) if as_json else _summary(clearing, out))
     if clearing.status is TrafficLight.RED:
         click.echo("red: the network's limits cannot be kept; see binding in clearing.json", err=True)
@@ -256,18 +264,22 @@ def _write(
 
     `seconds.write` is that of all but the document, since that cannot time its own writing.
     """
-    document, earlier = {**clearing.document(), "inputs": used.document}, earlier_copies(out)
+    document, earlier = {**clearing.document(), "inputs": used.document}, earlier_result(out)
+    document[CLAIMS_DIGEST] = claims_digest(document)
     with replaced(out) as open_file:
         before = time.perf_counter()
-        write_trades(open_file("trades.csv"), clearing)
+        write_trades(open_file(TRADES), clearing)
         used.copy_into(open_file)
         if clearing.attributes is not None:
             write_sources(open_file(SOURCES), clearing, clearing.attributes)
         now = time.perf_counter()
         measured = {**seconds, **clearing.seconds, "write": now - before, "total": now - start}
         document["seconds"] = {key: round(value, 6) for key, value in measured.items()}
-        write_document(open_file("clearing.json"), document)
-    remove_leftovers(out, earlier if clearing.attributes is None else earlier - {SOURCES}, used)
+        write_document(open_file(DOCUMENT), document)
+    parts = {TRADES, DOCUMENT, *used.files, *({SOURCES} if clearing.attributes is not None else ())}
+    remove_leftovers(out, earlier, frozenset(parts))
+    if earlier.files and earlier.book_digest != document["book_digest"]:
+        click.echo(f"note: {out} held the result of another book ({earlier.about}), which is replaced", err=True)
     return document
 
 

@@ -103,6 +103,16 @@ def match_classes(book: OrderBook, fees: GridFees | None, supplier: Supplier) ->
     )
 
 
+def members_without_orders(book: OrderBook) -> tuple[str, ...]:
+    """Whom a premium names and who has no order in the book: it applies to nobody's energy."""
+    if book.attributes is None:
+        return ()
+    lists = [book.attributes.premiums[code] for code in np.unique(book.attributes.premium_codes).tolist()]
+    named = {name.removeprefix(MEMBER) for each in lists for name, _ in each if name.startswith(MEMBER)}
+    there = {name.decode() for name in np.unique(book.participants).tolist()} if named else set()
+    return tuple(sorted(named - there))
+
+
 def _with_energy(book: OrderBook, side: BoolArray) -> BoolArray:
     filled: BoolArray = side & (book.quantity_wh > 0)
     return filled if filled.any() else side

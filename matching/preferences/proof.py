@@ -91,7 +91,9 @@ def class_network_certificate(
         rows=rows,
         class_prices=CertifiedPrices(
             seller_nano_per_kwh=tuple(exact.price.tolist()), buyer_nano_per_kwh=tuple(exact.worth.tolist())
-        ),
+        )
+        if rows
+        else None,
     )
 
 

@@ -82,6 +82,10 @@ class Fields:
         """A list of whole numbers."""
         return tuple(Fields({key: element}, place).integer(key) for element, place in self.items(key))
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts."""
+        return tuple(Fields({key: element}, place).text(key) for element, place in self.items(key))
+
     def integers_by_name(self, key: str) -> dict[str, int]:
         """An object whose members are all whole numbers."""
         members = self.take(key)

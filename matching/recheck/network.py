@@ -171,7 +171,7 @@ def refusal(on: OnNetwork) -> Iterator[str]:
 
 
 def binding(on: OnNetwork) -> Iterator[str]:
-    """Each limit with a shadow price is listed with its value in the power flow; in red, each limit that is passed.
+    """Each limit of a row is listed with its value in the power flow; in red, each limit that is passed.
 
     In amber of a mechanism that refused, the limits are those of the state that was refused, which is not looked at.
     """
@@ -200,8 +200,7 @@ def _binding_due(on: OnNetwork) -> dict[tuple[str, int], float]:
     if on.result.claims.status == "red":
         return {} if on.state is None else {(kind, element): 0.0 for kind, element, _, _ in on.passed(on.state)}
     for row in on.result.claims.certificate.rows:
-        if row.shadow_price > 0.0:
-            due[row.kind, row.element] = due.get((row.kind, row.element), 0.0) + row.shadow_price
+        due[row.kind, row.element] = due.get((row.kind, row.element), 0.0) + row.shadow_price
     return due
 
 

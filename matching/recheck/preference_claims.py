@@ -33,7 +33,10 @@ class FlowClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreferenceClaims:
-    """fees by the seller's and the buyer's zone; None where energy travels for nothing."""
+    """fees by the seller's and the buyer's zone; None where energy travels for nothing.
+
+    absent  members whom a premium names and who have no order
+    """
 
     premium_welfare_nano: int
     grid_fee_nano: int
@@ -43,6 +46,7 @@ class PreferenceClaims:
     sellers: tuple[ClassClaim, ...]
     buyers: tuple[ClassClaim, ...]
     flows: tuple[FlowClaim, ...]
+    absent: tuple[str, ...]
     fees: dict[tuple[str, str], int] | None
 
 
@@ -75,6 +79,7 @@ def preferences_of(fields: Fields) -> PreferenceClaims:
         sellers=tuple(_class(Fields(*item), "price", "prices") for item in fields.items("seller_classes")),
         buyers=tuple(_class(Fields(*item), "worth", "worths") for item in fields.items("buyer_classes")),
         flows=tuple(_flow(Fields(*item)) for item in fields.items("flows")),
+        absent=fields.texts("members_without_orders"),
         fees=_fees(fields) if fields.has("grid_fees") else None,
     )
     fields.done()

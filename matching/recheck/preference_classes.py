@@ -85,6 +85,14 @@ def classes_of(book: OrderBook, fees: Fees | None, *, supplier_sells: bool, supp
     )
 
 
+def absent_members(book: OrderBook) -> tuple[str, ...]:
+    """Members whom a premium names and who have no order."""
+    said, there = book.attributes, {name.decode() for name in book.participants.tolist()}
+    lists = [] if said is None else [said.premiums[code] for code in set(said.premium_codes.tolist())]
+    named = {name[len(MEMBER) :] for each in lists for name, _ in each if name.startswith(MEMBER)}
+    return tuple(sorted(named - there))
+
+
 def _with_energy(book: OrderBook, side: BoolArray) -> BoolArray:
     """Orders without energy make no class, unless their side has nothing else."""
     filled: BoolArray = side & (book.quantity_wh > 0)

@@ -12,6 +12,7 @@ from matching.book import BoolArray, IntArray
 from matching.recheck.accounts import NAMED_MAX, differs, named
 from matching.recheck.exact import total, total_of_products
 from matching.recheck.filled import FAR, NANO, Filled, figures, parts_named, welfare_of
+from matching.recheck.preference_classes import absent_members
 from matching.recheck.prices import NOISE, TICK, UNSURE, adder_of_bus, local_prices
 
 
@@ -49,6 +50,9 @@ def premiums_and_fees(filled: Filled) -> Iterator[str]:
         yield f"there is no fee from zone {classes.no_fee[0]!r} to zone {classes.no_fee[1]!r}"
     yield from _as_due(filled, "premium", parts.premium, filled.between(classes.premium))
     yield from _as_due(filled, "fee", parts.fee, filled.between(classes.fee))
+    absent = absent_members(filled.result.book)
+    if claims.absent != absent:
+        yield f"members_without_orders are said to be {', '.join(claims.absent)}, the book gives {', '.join(absent)}"
     yield from differs("grid_fee_nano", claims.grid_fee_nano, total_of_products(parts.wh, parts.fee))
     yield from differs("premium_welfare_nano", claims.premium_welfare_nano, total_of_products(parts.wh, parts.premium))
 

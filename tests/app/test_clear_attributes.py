@@ -88,7 +88,6 @@ def test_a_plain_clearing_removes_the_parts_of_an_earlier_one(tmp_path: Path) ->
         ("b,ben,m,,buy,1,200,firm,,,,solar:1.5", "must be 0 or more whole micro-units per kWh"),
         ("b,ben,m,,buy,1,200,firm,,,,solar:150", "off the price tick"),
         ("b,ben,m,,buy,1,200,firm,,,,solar:100;solar:200", "premium for solar is there twice"),
-        ("b,ben,m,,buy,1,200,firm,,,,member:nobody:100", "member 'nobody', who has no order"),
         ("s,sue,m,,sell,1,200,firm,,,,solar:100", "on a sell order; only buyers name them"),
         ("b,ben,m,,buy,1,200,firm,solar,,,", "source is 'solar' on a buy order"),
         ("s,sue,m,,sell,1,200,firm,wind,,,", "source is 'wind'; write solar, storage, other"),
@@ -99,6 +98,17 @@ def test_what_an_order_cannot_say_is_refused_with_its_line(tmp_path: Path, line:
     assert (result.exit_code, message in result.output) == (2, True), result.output
     assert "orders.csv line 7: " in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_premium_for_somebody_who_is_not_there_applies_to_nothing_and_is_noted(tmp_path: Path) -> None:
+    with_it = ORDERS + "ben,ben,m,,buy,1,200,firm,,,,member:nobody:100\n"
+    result = run(tmp_path, HEADER + with_it)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == "note: member 'nobody' has no order: premiums for that name apply to nothing\n"
+    told = json.loads((tmp_path / "out" / "clearing.json").read_text())["preferences"]
+    assert told["members_without_orders"] == ["nobody"]
+    assert not any("nobody" in each["class"] for each in (*told["seller_classes"], *told["buyer_classes"]))
+    assert CliRunner().invoke(main, ["clear", "--check", str(tmp_path / "out")]).exit_code == 0
 
 
 @pytest.mark.parametrize(

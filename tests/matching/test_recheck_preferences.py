@@ -75,6 +75,11 @@ ALTERATIONS: dict[str, tuple[Alteration, str, str]] = {
         "premiums and fees",
         "premium_welfare",
     ),
+    "who has no order": (
+        claim("preferences", "members_without_orders", to=["gus"]),
+        "premiums and fees",
+        "members_without_orders are said to be gus, the book gives",
+    ),
     "a fee of the table": (
         claim("preferences", "grid_fees", 2, 2, to=2000),
         "premiums and fees",
