@@ -106,12 +106,14 @@ class Cells(Columns):
     A ladder is what differs in price alone: one side, class of buses, curtailment group and match class.
 
     ladder         [n_cell] number of the cell's ladder, ascending
+    class_bus      [n_class] position of the first bus of each class
     match_class    [n_cell] number of the cell's class among its side's (`matching.preferences`); zero without any
     of_part        [n_part] the cell of each part
     """
 
     price_micro_per_kwh: IntArray
     ladder: IntArray
+    class_bus: IntArray
     match_class: IntArray
     of_part: IntArray
     parts: Parts
@@ -164,7 +166,7 @@ def parts_of(
 
 def cells_of(parts: Parts, rows: NetworkRows) -> Cells:
     """Cells of the parts of a book under these rows."""
-    classes, bus_class = _distinct_columns(rows.effect_per_wh)
+    classes, first_bus, bus_class = _distinct_columns(rows.effect_per_wh)
     bus_class = np.where((classes != 0.0).any(axis=1), np.arange(1, len(classes) + 1), INERT)[bus_class]
     class_effect = np.vstack([np.zeros((1, rows.count)), classes]).T
     part_class = np.where(parts.firmness_codes == FIRM, INERT, bus_class[parts.bus_position])
@@ -192,6 +194,7 @@ def cells_of(parts: Parts, rows: NetworkRows) -> Cells:
         group_is_sell=group_kind // class_effect.shape[1] >= 2,
         group_capacity_wh=sum_per(group, capacity[curtails], group_kind.size),
         ladder=np.cumsum(np.diff(kind_apart, prepend=kind_apart[:1]) != 0),
+        class_bus=np.append(0, first_bus),
         match_class=cell_match_class,
         of_part=of_part,
         parts=parts,
@@ -219,12 +222,13 @@ class _Range:
         return ranks * PRICE_TICK_MICRO_PER_KWH + self.lowest
 
 
-def _distinct_columns(matrix: FloatArray) -> tuple[FloatArray, IntArray]:
-    """Distinct columns of a matrix, as rows, and the number of each column's."""
+def _distinct_columns(matrix: FloatArray) -> tuple[FloatArray, IntArray, IntArray]:
+    """Distinct columns of a matrix, as rows, where each occurs first, and the number of each column's."""
     if matrix.shape[0] == 0:
-        return np.zeros((1, 0)), np.zeros(matrix.shape[1], dtype=np.int64)
-    classes, number = np.unique(matrix.T + 0.0, axis=0, return_inverse=True)  # + 0.0 makes -0.0 equal 0.0
-    return classes, number.reshape(-1)
+        return np.zeros((1, 0)), np.zeros(1, dtype=np.int64), np.zeros(matrix.shape[1], dtype=np.int64)
+    # + 0.0 makes -0.0 equal 0.0
+    classes, first, number = np.unique(matrix.T + 0.0, axis=0, return_index=True, return_inverse=True)
+    return classes, first, number.reshape(-1)
 
 
 def distinct(values: IntArray) -> tuple[IntArray, IntArray]:

@@ -15,7 +15,7 @@ from matching.disaggregation import WholeOutcome, disaggregate
 from matching.injections import Feeder
 from matching.pricing import DualPrices
 from matching.problem import WelfareProblem, WelfareSolution
-from matching.reduction import solve_reduced
+from matching.reduction import WHOLE_CELLS_MAX, solve_reduced
 from matching.rules import Terms
 
 
@@ -44,12 +44,14 @@ class OneClass:
     terms: Terms
     feeder: Feeder
     parts: Parts
+    whole_cells_max: int
     margin_micro_per_kwh: FloatArray | None = None
 
     @classmethod
-    def of(cls, terms: Terms, feeder: Feeder) -> "OneClass":
-        """The parts of a book."""
-        return cls(terms=terms, feeder=feeder, parts=parts_of(terms.book, terms.book.quantity_wh, feeder.bus_position))
+    def of(cls, terms: Terms, feeder: Feeder, *, whole_cells_max: int = WHOLE_CELLS_MAX) -> "OneClass":
+        """The parts of a book; up to `whole_cells_max` cells are solved as they are."""
+        parts = parts_of(terms.book, terms.book.quantity_wh, feeder.bus_position)
+        return cls(terms=terms, feeder=feeder, parts=parts, whole_cells_max=whole_cells_max)
 
     def problem(self, rows: NetworkRows) -> WelfareProblem:
         """See `Optimiser`."""
@@ -64,7 +66,7 @@ class OneClass:
 
     def solve(self, problem: WelfareProblem) -> WelfareSolution | None:
         """See `Optimiser`."""
-        found = solve_reduced(problem, self.margin_micro_per_kwh)
+        found = solve_reduced(problem, self.margin_micro_per_kwh, whole_cells_max=self.whole_cells_max)
         if found is None:
             return None
         self.margin_micro_per_kwh = found.margin_micro_per_kwh

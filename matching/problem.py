@@ -1,7 +1,9 @@
 """What the optimisation is asked and what it answers, and the units in which a solver sees it.
 
 Among equal optima the one that clears more energy, and more of it between members, is wanted: a preference far below
-one price tick says so. Energies and prices are divided by scales that suit a solver's tolerances.
+one price tick says so. A still smaller one, for some places over others, leaves a single optimum: whoever solves the
+problem, with whatever columns, comes to the same one. Energies and prices are divided by scales that suit a solver's
+tolerances.
 """
 
 from dataclasses import dataclass
@@ -10,12 +12,17 @@ import numpy as np
 
 from grid.limits import FloatArray
 from matching.auction import Supplier
-from matching.cells import Cells, Columns
+from matching.cells import INERT, NO_GROUP, Cells, Columns
 
 VOLUME_PREFERENCE = 1e-3  # of a price scaled to 10^5 at most; the solver resolves 10^-7
 VOLUME_PREFERENCE_MAX_MICRO_PER_KWH = 10.0  # a tenth of a tick
 SHADOW_NOISE = 1e-9  # of the highest price
 SUPPLIER_AVERSION = 0.1  # of the volume preference
+PLACE_PREFERENCE = 0.05  # of the volume preference
+SHADOW_OF_PREFERENCES = 0.5  # of the volume preference: a row that the preference for places alone uses up has no price
+GOLDEN_RATIO = (
+    5.0**0.5 - 1.0
+) / 2.0  # its multiples, without their whole part, lie evenly apart however many there are
 EXCESS_COST = 100.0  # times the highest price: what a Wh past a limit costs when limits cannot be kept
 
 
@@ -106,7 +113,7 @@ def solution_of(
     objective = float(gain @ accepted) - problem.curtailment_price_micro_per_kwh * float(curtailed.sum())
     objective += (problem.supplier.buys_at_micro_per_kwh or 0) * buys
     objective -= (problem.supplier.sells_at_micro_per_kwh or 0) * sells
-    kept = np.where(shadow_price > SHADOW_NOISE * 1e5, shadow_price, 0.0)
+    kept = np.where(shadow_price > SHADOW_OF_PREFERENCES * VOLUME_PREFERENCE, shadow_price, 0.0)
     return WelfareSolution(
         accepted_wh=np.minimum(accepted, columns.capacity_wh),
         curtailed_wh=np.minimum(curtailed, columns.group_capacity_wh),
@@ -133,16 +140,30 @@ def _upper(problem: WelfareProblem, energy_wh: float) -> FloatArray:
 def _worth(problem: WelfareProblem, price_unit: float) -> FloatArray:
     cells, supplier = problem.cells, problem.supplier
     preference = min(VOLUME_PREFERENCE, VOLUME_PREFERENCE_MAX_MICRO_PER_KWH / price_unit)
+    flexible, curtailable, curtailed = PLACE_PREFERENCE * preference * _shares_by_place(cells)
     accepted = np.where(cells.is_sell, -1.0, 1.0) * cells.price_micro_per_kwh / price_unit + preference
-    curtailing = -problem.curtailment_price_micro_per_kwh / price_unit - preference
+    grouped = cells.group != NO_GROUP
+    accepted += flexible[cells.moved_class]
+    accepted[grouped] += curtailable[cells.group_class[cells.group[grouped]]]
+    curtailing = -problem.curtailment_price_micro_per_kwh / price_unit - preference - curtailed[cells.group_class]
     prices = (-(supplier.sells_at_micro_per_kwh or 0), supplier.buys_at_micro_per_kwh or 0)
     supplied = [price / price_unit - SUPPLIER_AVERSION * preference for price in prices]
-    highest = max(1.0, float(np.abs(accepted).max(initial=0.0)), -curtailing, *map(abs, supplied))
+    highest = max(1.0, float(np.abs(accepted).max(initial=0.0)), -curtailing.min(initial=0.0), *map(abs, supplied))
     return np.concatenate(
         [
             accepted,
-            np.full(cells.group_capacity_wh.size, curtailing),
+            curtailing,
             supplied,
             np.full(problem.room.size, -EXCESS_COST * highest),
         ]
     )
+
+
+def _shares_by_place(cells: Cells) -> FloatArray:
+    """[3, n_class] distinct numbers from 0 to 1 for accepting flexible and curtailable energy and for curtailing there.
+
+    Where orders of one price are equally good for all rows that have a price, they decide which the optimum takes.
+    """
+    shares = np.modf(GOLDEN_RATIO * (1.0 + 3.0 * cells.class_bus + np.arange(3)[:, None]))[0]
+    shares[:, INERT] = 0.0
+    return shares
