@@ -13,6 +13,7 @@ import numpy as np
 from grid.limits import FloatArray, LimitKind, LimitRow, OperatingPoint, Violation
 from matching.book import BoolArray
 from matching.cells import NetworkRows
+from matching.cuts import Cut, LimitKey, cuts_of, limit_key, passed_in_whole_wh
 from matching.disaggregation import WholeOutcome
 from matching.injections import EQUALLY_EFFECTIVE, TOLD_APART, Feeder
 from matching.optimiser import Optimiser
@@ -28,12 +29,10 @@ MARGIN = 2e-7  # of a limit: what the last linearisation may be wrong by
 STRICT_UNTIL_ROUND = 12  # until then a limit is not passed even within the tolerance of the power flow
 NOISE = 1e-9  # of a limit
 LOSS_CORRECTIONS_MAX = 8
+LATE_FROM_ROUND = 6
 WIDER_MARGIN_FROM_ROUND = 10
 DOUBLINGS_OF_MARGIN_MAX = 14  # to 0.3 % of a limit: in a small market one Wh is that much
 GAIN_RELATIVE_MAX = 1e-6  # of the welfare: what another round may still gain for the loop to stop
-
-LimitKey = tuple[LimitKind, int]
-Cut = tuple[Violation, FloatArray, float]  # the limit, its effect per Wh at each bus, its room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,7 +77,10 @@ class _Asked:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Search:
-    """What the loop knows: where it stands, which limits are rows, old cuts, and limits that sharing has passed."""
+    """What the loop knows: where it stands, which limits are rows, old cuts, and limits that sharing has passed.
+
+    whole_wh_margin  by how much whole Wh passed the rows of a limit that their optimum kept
+    """
 
     optimiser: Optimiser
     point: OperatingPoint
@@ -88,6 +90,7 @@ class _Search:
     active: dict[LimitKey, Violation] = field(default_factory=dict)
     cuts: list[Cut] = field(default_factory=list)
     respected: set[LimitKey] = field(default_factory=set)
+    whole_wh_margin: dict[LimitKey, float] = field(default_factory=dict)
     best: BoundResult | None = None
 
 
@@ -119,11 +122,11 @@ def keep_limits(
 
 def _activate(search: _Search) -> None:
     """Make the worst new violations rows: the first of each kind, then by severity."""
-    new = [violation for violation in search.point.violations if _key(violation) not in search.active]
+    new = [violation for violation in search.point.violations if limit_key(violation) not in search.active]
     first_of_kind = {violation.kind: violation for violation in reversed(new)}
     ranked = sorted(new, key=lambda violation: first_of_kind[violation.kind] is not violation)
     for violation in ranked[:NEW_ROWS_A_ROUND]:
-        search.active[_key(violation)] = violation
+        search.active[limit_key(violation)] = violation
 
 
 def _is_kept(market: BoundMarket, search: _Search, current: BoundResult, limit_rows: tuple[LimitRow, ...]) -> bool:
@@ -167,7 +170,7 @@ def _ask_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRow,
 def _made_whole(market: BoundMarket, search: _Search, asked: _Asked) -> BoundResult | None:
     """An optimum in whole Wh, and the state it leads to; None if no state is found."""
     problem, solution, owners = asked.problem, asked.solution, asked.owners
-    respected: BoolArray = np.array([_key(owner) in search.respected for owner in owners], dtype=np.bool_)
+    respected: BoolArray = np.array([limit_key(owner) in search.respected for owner in owners], dtype=np.bool_)
     loss_wh = problem.loss_wh
     with market.stopwatch.measuring("solve"):
         outcome = search.optimiser.whole(problem, solution, respected=respected, loss_wh=loss_wh)
@@ -181,6 +184,8 @@ def _made_whole(market: BoundMarket, search: _Search, asked: _Asked) -> BoundRes
         point = _state(market, outcome)
     if point is None:
         return None
+    kept = respected | (solution.shadow_price > 0.0)
+    _remember_what_whole_wh_passed(market, search, point, asked, kept)
     _remember_what_sharing_passed(search, point, owners, solution.shadow_price > 0.0)
     search.point = point
     return BoundResult(
@@ -189,7 +194,7 @@ def _made_whole(market: BoundMarket, search: _Search, asked: _Asked) -> BoundRes
         solution=solution,
         owners=owners,
         rows=asked.rows,
-        apart=respected | (solution.shadow_price > 0.0),
+        apart=kept,
         loss_wh=loss_wh,
         point=point,
         welfare=search.optimiser.welfare(outcome),
@@ -237,39 +242,46 @@ def _rows(
     """Fresh rows of all active limits and the cuts kept from earlier rounds; their limits; the margin of each."""
     step = EQUALLY_EFFECTIVE if search.best is None else TOLD_APART
     fresh = market.feeder.rows(limit_rows, search.point, step_relative=step)
-    owners = list(search.active.values())
-    effects, rooms = [*fresh.effect_per_wh], fresh.room.tolist()
+    newest = cuts_of(fresh, tuple(search.active.values()))
+    stated = list(newest.values())
     if search.rounds >= CUTS_FROM_ROUND:
-        search.cuts = [cut for cut in search.cuts if _still_holds(market, search, cut, limit_rows)]
-        for owner, effect, room in search.cuts:
-            owners.append(owner)
-            effects.append(effect)
-            rooms.append(room)
-        search.cuts += [
-            (owner, effect, room)
-            for owner, effect, room in zip(owners, fresh.effect_per_wh, fresh.room.tolist(), strict=False)
-            if owner.kind is not LimitKind.VOLTAGE_HIGH
+        moved_wh = market.feeder.moved_wh(search.point)
+        left = {(row.kind, row.element): row.limit - row.value for row in limit_rows}
+        search.cuts = [
+            cut
+            for cut in search.cuts
+            if cut.still_holds(moved_wh, left[limit_key(cut.owner)], within=search.margin)
+            and not cut.says_the_same(newest[limit_key(cut.owner)])
         ]
-    rows = NetworkRows(effect_per_wh=np.array(effects), room=np.array(rooms))
+        stated += search.cuts
+        search.cuts += [cut for cut in newest.values() if cut.owner.kind is not LimitKind.VOLTAGE_HIGH]
+    owners = tuple(cut.owner for cut in stated)
+    rows = NetworkRows(
+        effect_per_wh=np.array([cut.effect_per_wh for cut in stated]), room=np.array([cut.room for cut in stated])
+    )
     widening = 2.0 ** min(max(0, search.rounds - WIDER_MARGIN_FROM_ROUND), DOUBLINGS_OF_MARGIN_MAX)
-    return rows, tuple(owners), widening * search.margin * np.array([owner.limit for owner in owners])
+    margins = widening * search.margin * np.array([owner.limit for owner in owners])
+    margins += [search.whole_wh_margin.get(limit_key(owner), 0.0) for owner in owners]
+    return rows, owners, margins
 
 
-def _still_holds(market: BoundMarket, search: _Search, cut: Cut, limit_rows: tuple[LimitRow, ...]) -> bool:
-    """Whether a cut leaves at least the room there really is at the present point; one that leaves less is wrong."""
-    owner, effect, room = cut
-    left = room - effect @ market.feeder.moved_wh(search.point)
-    really_left = next(row.limit - row.value for row in limit_rows if (row.kind, row.element) == _key(owner))
-    return bool(left >= really_left - search.margin * owner.limit)
+def _remember_what_whole_wh_passed(
+    market: BoundMarket, search: _Search, point: OperatingPoint, asked: _Asked, kept: BoolArray
+) -> None:
+    """In a small market the next Wh may be past a limit: what rounding needs of the room is kept free from now on."""
+    if asked.problem.elastic:
+        return
+    is_late = search.rounds >= LATE_FROM_ROUND
+    over = passed_in_whole_wh(asked.rows, asked.owners, market.feeder.moved_wh(point), point, is_late=is_late)
+    used, margins = asked.rows.room - asked.problem.room, search.whole_wh_margin
+    for at in np.flatnonzero(kept & (over > 0.0)).tolist():
+        key, most = limit_key(asked.owners[at]), 2.0**DOUBLINGS_OF_MARGIN_MAX * MARGIN * asked.owners[at].limit
+        margins[key] = min(most, max(margins.get(key, 0.0), float(used[at] + over[at])))
 
 
 def _remember_what_sharing_passed(
     search: _Search, point: OperatingPoint, owners: tuple[Violation, ...], priced: BoolArray
 ) -> None:
     """A row without a price was ignored when equal orders shared; if that passed it, it must not be ignored again."""
-    unpriced = {_key(owner) for owner, has_price in zip(owners, priced, strict=True) if not has_price}
-    search.respected |= unpriced & {_key(violation) for violation in point.violations}
-
-
-def _key(violation: Violation) -> LimitKey:
-    return (violation.kind, violation.element)
+    unpriced = {limit_key(owner) for owner, has_price in zip(owners, priced, strict=True) if not has_price}
+    search.respected |= unpriced & {limit_key(violation) for violation in point.violations}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from highspy import Highs
 
 ALWAYS = {"output_flag": False, "threads": 1, "random_seed": 0}
+PATIENT: dict[str, str | int] = {"presolve": "on", "simplex_strategy": 4}  # the primal simplex
 
 
 def maximised(
@@ -50,6 +51,11 @@ def maximised(
         solver.setOptionValue(option, value)
     solver.passModel(programme)
     solver.run()
+    if solver.getModelStatus() == highspy.HighsModelStatus.kUnknown:  # the dual simplex gave up on nearly parallel rows
+        solver.clearSolver()
+        for option, value in PATIENT.items():
+            solver.setOptionValue(option, value)
+        solver.run()
     return solver
 
 

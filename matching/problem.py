@@ -164,6 +164,6 @@ def _shares_by_place(cells: Cells) -> FloatArray:
 
     Where orders of one price are equally good for all rows that have a price, they decide which the optimum takes.
     """
-    shares = np.modf(GOLDEN_RATIO * (1.0 + 3.0 * cells.class_bus + np.arange(3)[:, None]))[0]
+    shares: FloatArray = np.modf(GOLDEN_RATIO * (1.0 + 3.0 * cells.class_bus + np.arange(3)[:, None]))[0]
     shares[:, INERT] = 0.0
     return shares
