@@ -25,13 +25,14 @@ ROUNDS_MAX = 30
 NEW_ROWS_A_ROUND = 8
 CUTS_FROM_ROUND = 4
 INFEASIBLE_ROUNDS_MAX = 3
-MARGIN = 2e-7  # of a limit: what the last linearisation may be wrong by
+MARGIN = 2e-8  # of a limit: what the last linearisation may be wrong by
+MARGIN_WH = 2e-7  # but not less than what so much energy does at most: twice what a solver lets pass
 STRICT_UNTIL_ROUND = 12  # until then a limit is not passed even within the tolerance of the power flow
 NOISE = 1e-9  # of a limit
 LOSS_CORRECTIONS_MAX = 8
 LATE_FROM_ROUND = 6
 WIDER_MARGIN_FROM_ROUND = 10
-DOUBLINGS_OF_MARGIN_MAX = 14  # to 0.3 % of a limit: in a small market one Wh is that much
+DOUBLINGS_OF_MARGIN_MAX = 17  # to 0.3 % of a limit: in a small market one Wh is that much
 GAIN_RELATIVE_MAX = 1e-6  # of the welfare: what another round may still gain for the loop to stop
 
 
@@ -260,7 +261,10 @@ def _rows(
         effect_per_wh=np.array([cut.effect_per_wh for cut in stated]), room=np.array([cut.room for cut in stated])
     )
     widening = 2.0 ** min(max(0, search.rounds - WIDER_MARGIN_FROM_ROUND), DOUBLINGS_OF_MARGIN_MAX)
-    margins = widening * search.margin * np.array([owner.limit for owner in owners])
+    margins = widening * np.maximum(
+        search.margin * np.array([owner.limit for owner in owners]),
+        MARGIN_WH * np.abs(rows.effect_per_wh).max(axis=1, initial=0.0),
+    )
     margins += [search.whole_wh_margin.get(limit_key(owner), 0.0) for owner in owners]
     return rows, owners, margins
 
