@@ -3,15 +3,19 @@
 Here ten books; `tests/benchmarks/bench_optimality.py` compares 500 and says what lies behind larger gaps.
 """
 
+from pathlib import Path
+
 import pytest
 
 pytestmark = pytest.mark.needs("module:casadi")
 
+BENCHMARKS = str(Path(__file__).parents[1] / "benchmarks")
 SEEDS = (2, 6, 18, 19, 22, 25, 27, 31, 53, 58)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_no_outcome_within_the_limits_is_worth_more(seed: int) -> None:
+def test_no_outcome_within_the_limits_is_worth_more(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
     from compared_with_ipopt import RELATIVE, compared
     from stressed_books import stressed_book
 

@@ -13,7 +13,6 @@ from stressed_books import StressedBook
 
 from matching.book import FLEXIBLE
 from matching.clearing import Clearing, clear
-from matching.result import Status
 
 RELATIVE = 2e-5
 HIGHEST_MICRO_PER_KWH = 320_000
@@ -29,9 +28,9 @@ class Comparison:
     near: Optimum
 
     @property
-    def agree_whether_there_is_one(self) -> bool:
-        """Whether IPOPT has a solution exactly where the market has one."""
-        return (self.clearing.status is Status.RED) != (self.afar.solved or self.near.solved)
+    def solved(self) -> bool:
+        """Whether IPOPT found an optimum."""
+        return self.afar.solved or self.near.solved
 
     @property
     def best_nano(self) -> float:
@@ -57,16 +56,13 @@ class Comparison:
         """What the certificate's bound, which knows no whole Wh, lacks to the optimum nearby."""
         return self._relative(self.near.welfare_nano, self.clearing.certificate.dual_welfare_nano)
 
+    @property
     def gap_less_losses(self) -> float:
-        """The gap if what an optimum loses more in the network had to be paid at the feed-in price."""
-        price = self.case.rules.curtailment_price_micro_per_kwh
+        """The gap if what the better optimum loses more in the network had to be paid at the feed-in price."""
+        best = max((found for found in (self.afar, self.near) if found.solved), key=lambda found: found.welfare_nano)
         mine = self._loss_wh(self.clearing.accepted_wh, self.clearing.curtailed_wh)
-        others = [
-            found.welfare_nano - price * (self._loss_wh(found.accepted_wh, found.curtailed_wh) - mine)
-            for found in (self.afar, self.near)
-            if found.solved
-        ]
-        return self._relative(max(others))
+        more_wh = self._loss_wh(best.accepted_wh, best.curtailed_wh) - mine
+        return self._relative(best.welfare_nano - self.case.rules.curtailment_price_micro_per_kwh * more_wh)
 
     def _relative(self, optimum_nano: float, welfare_nano: float | None = None) -> float:
         mine = self.clearing.welfare_nano if welfare_nano is None else welfare_nano

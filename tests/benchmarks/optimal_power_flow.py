@@ -188,7 +188,9 @@ class OptimalPowerFlow:
         variables = casadi.vertcat(real, imaginary, accepted, curtailed, supplied)
         programme = {"x": variables, "f": -worth, "g": constraints}
         self._from_afar = casadi.nlpsol("market", "ipopt", programme, OPTIONS)
-        self._from_near = casadi.nlpsol("market", "ipopt", programme, OPTIONS | NEAR)
+        derivatives = {name: self._from_afar.get_function(f"nlp_{name}") for name in ("grad_f", "jac_g", "hess_l")}
+        derivatives["hess_lag"] = derivatives.pop("hess_l")
+        self._from_near = casadi.nlpsol("market", "ipopt", programme, OPTIONS | NEAR | derivatives)
 
 
 Voltage = tuple[casadi.SX, casadi.SX]
