@@ -73,6 +73,7 @@ class Bus:
         self._worker: asyncio.Task[None] | None = None
         self._client: ModbusBaseClient | None = None
         self._expected: Expectation | None = None
+        self._seen = 0
         self._units: dict[int, _Unit] = {}
         self._unreachable = (0.0, "")
 
@@ -157,6 +158,7 @@ class Bus:
         client = await self._connected()
         if self.address.quiet_s:
             await asyncio.sleep(self.address.quiet_s)
+        self._seen = 0
         self._expected = Expectation(
             unit=request.unit,
             function_code=request.function_code,
@@ -223,8 +225,9 @@ class Bus:
         """Let through what answers the request under way; end the wait at once for what cannot."""
         if sending or self._expected is None or not data:
             return data
-        judge = self._expected.rtu if self.address.is_rtu_framed else self._expected.tcp
-        if judge(data) is not Verdict.WRONG:
+        seen, self._seen = self._seen if self._seen < len(data) else 0, len(data)
+        verdict = self._expected.rtu(data) if self.address.is_rtu_framed else self._expected.tcp(data, seen)
+        if verdict is not Verdict.WRONG:
             return data
         self._abort("what came back was no answer to this request")
         return b""

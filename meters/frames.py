@@ -33,18 +33,26 @@ class Expectation:
     def pdu_length(self) -> int:
         return 5 if self.registers is None else 2 + 2 * self.registers
 
-    def tcp(self, data: bytes) -> Verdict:
-        """Judge Modbus TCP frames: earlier transactions are skipped, anything else must fit exactly."""
-        while len(data) > MBAP_LENGTH:
-            transaction, protocol = int.from_bytes(data[0:2], "big"), int.from_bytes(data[2:4], "big")
-            length = int.from_bytes(data[4:6], "big")
-            if protocol or transaction == 0 or length < 3:
+    def tcp(self, data: bytes, seen: int = 0) -> Verdict:
+        """Judge Modbus TCP frames: earlier transactions are skipped, anything else must fit exactly.
+
+        seen  how many of the bytes were there when they were judged before. What was cut off must not be completed by
+              another frame: this framing has no checksum that would tell.
+        """
+        start = 0
+        while len(data) - start > MBAP_LENGTH:
+            transaction, protocol = int.from_bytes(data[start : start + 2], "big"), data[start + 2 : start + 4]
+            length = int.from_bytes(data[start + 4 : start + 6], "big")
+            if any(protocol) or transaction == 0 or length < 3:
                 return Verdict.WRONG
-            if transaction != self.transaction or data[6] != self.unit:
+            end = start + MBAP_LENGTH - 1 + length
+            if transaction != self.transaction or data[start + 6] != self.unit:
                 # A late answer, or another unit's: pymodbus skips it, what follows is judged.
-                data = data[6 + length :]
+                start = end
                 continue
-            return self._pdu(data[MBAP_LENGTH:], announced=length - 1)
+            if start < seen < end and (len(data) > end or _is_frame(data[seen:])):
+                return Verdict.WRONG
+            return self._pdu(data[start + MBAP_LENGTH :], announced=length - 1)
         return Verdict.INCOMPLETE
 
     def rtu(self, data: bytes) -> Verdict:
@@ -65,3 +73,8 @@ class Expectation:
         if len(pdu) < 2:
             return Verdict.INCOMPLETE
         return Verdict.FINE if pdu[1] == 2 * self.registers else Verdict.WRONG
+
+
+def _is_frame(data: bytes) -> bool:
+    """Whether bytes look like one whole Modbus TCP frame."""
+    return len(data) > MBAP_LENGTH and not any(data[2:4]) and int.from_bytes(data[4:6], "big") == len(data) - 6

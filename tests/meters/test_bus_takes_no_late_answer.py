@@ -135,6 +135,31 @@ def test_a_unit_that_was_silent_is_spared_until_its_breaker_closes_unless_one_in
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("registers", [2, 3, 9])
+def test_an_answer_that_was_cut_is_not_completed_by_another_frame(registers):
+    """Eight registers are cut to half of one; what comes then is a whole frame of fewer, as many, or more bytes."""
+
+    async def scenario() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked_first = await reader.readexactly(12)
+            head = asked_first[:4] + (19).to_bytes(2, "big") + asked_first[6:8] + bytes([16])
+            writer.write(head + bytes(1))
+            await asyncio.sleep(0.05)
+            late = b"\x00\x07\x00\x00" + (3 + 2 * registers).to_bytes(2, "big") + bytes([9, 3, 2 * registers])
+            writer.write(late + bytes(2 * registers))
+            await reader.read(100)
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        address = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        bus = Bus(BusAddress.parse(address), clock=system_clock, timeout_s=0.3, attempts=1)
+        assert await asked(bus, 1, 0, 8) is None
+        await bus.close()
+        server.close()
+
+    asyncio.run(scenario())
+
+
 @FRAMINGS
 def test_a_bus_closed_while_it_waits_for_an_answer_ends_at_once(rtu):
     async def scenario() -> None:
