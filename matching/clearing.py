@@ -85,7 +85,7 @@ def _within_limits(market: BoundMarket) -> Decision:
     """The plain result if the judge passes it, else the best one within the limits, else what scarcity leaves."""
     decision, point = _plain(market)
     if point is not None and not point.violations:
-        decision = _judged(market, decision)
+        decision = _judged(market, decision, point)
         if decision.keeps_limits:
             return _with_light(market, decision)
         point = decision.judged
@@ -93,7 +93,7 @@ def _within_limits(market: BoundMarket) -> Decision:
         load_solver()
     if not market.terms.mechanism.properties.optimal:
         return _refusing(market, () if point is None else point.violations)
-    found, rounds = (None, 1) if point is None else _bound(market, point)
+    found, rounds = (None, 1) if point is None else _bound(market, decision, point)
     if found is not None:
         return _with_light(market, found)
     if market.terms.attributes_matter:
@@ -101,11 +101,14 @@ def _within_limits(market: BoundMarket) -> Decision:
     return _with_light(market, _scarce(market, rounds)[0])
 
 
-def _bound(market: BoundMarket, point: OperatingPoint) -> tuple[Decision | None, int]:
-    """The best result within the limits that the judge passes, if there is one, and how many clearings it took."""
+def _bound(market: BoundMarket, plain: Decision, point: OperatingPoint) -> tuple[Decision | None, int]:
+    """The best result within the limits that the judge passes, if there is one, and how many clearings it took.
+
+    `plain` is the result without rows, and `point` the state it leads to.
+    """
     terms, feeder, rounds, by_class = market.terms, market.feeder, 1, None
     with market.stopwatch.measuring("solve"):
-        optimiser: Optimiser = ByClass.of(terms, feeder) if terms.attributes_matter else OneClass.of(terms, feeder)
+        optimiser: Optimiser = ByClass.of(terms, feeder) if terms.attributes_matter else _one_class(market, plain)
     for factor in MARGIN_FACTORS:
         bound, used = keep_limits(market, optimiser, point, margin_factor=factor)
         rounds += used
@@ -116,12 +119,18 @@ def _bound(market: BoundMarket, point: OperatingPoint) -> tuple[Decision | None,
                 by_class = priced_within_rows(bound, market.terms)
             if by_class is None:
                 break
-        decision = _judged(market, Decision.within_rows(bound, market.terms.book.quantity_wh, rounds, by_class))
+        decision = Decision.within_rows(bound, market.terms.book.quantity_wh, rounds, by_class)
+        decision = _judged(market, decision, bound.point)
         if decision.keeps_limits:
             if by_class is None:
                 _assert_specified(market, bound)
             return decision, rounds
     return None, rounds
+
+
+def _one_class(market: BoundMarket, plain: Decision) -> OneClass:
+    price = None if plain.match is None else plain.match.payments.clearing_price_micro_per_kwh
+    return OneClass.of(market.terms, market.feeder, near_micro_per_kwh=price)
 
 
 def _refusing(market: BoundMarket, limits: tuple[Violation, ...], rounds: int = 1) -> Decision:
@@ -170,7 +179,7 @@ def _scarce(market: BoundMarket, rounds: int) -> tuple[Decision, OperatingPoint 
             loss_wh, short = error.offered_wh, error
             match = terms.mechanism.match(terms.tradable(tradable, loss_wh=loss_wh))
     decision = _plain_decision(match, tradable, loss_wh=loss_wh, curtailed_wh=scarcity.curtailed_wh)
-    decision = _judged(market, replace(decision, optimised=True, rounds=rounds + scarcity.rounds))
+    decision = _judged(market, replace(decision, optimised=True, rounds=rounds + scarcity.rounds), None)
     if short is not None and decision.keeps_limits:
         raise short
     return decision, scarcity.point
@@ -189,12 +198,18 @@ def _assert_specified(market: BoundMarket, bound: BoundResult) -> None:
     )
 
 
-def _judged(market: BoundMarket, decision: Decision) -> Decision:
-    """The decision with the judge's view of the state it leads to; no view where there is no such state."""
+def _judged(market: BoundMarket, decision: Decision, point: OperatingPoint | None) -> Decision:
+    """The decision with the judge's view of the state it leads to; no view where there is no such state.
+
+    `point` is that state by the fast power flow, if it is known.
+    """
     feeder, outcome = market.feeder, decision.outcome
     with market.stopwatch.measuring("power_flow"):
+        injection_w = (
+            feeder.injection_w(outcome.accepted_wh, outcome.curtailed_wh) if point is None else point.injection_w
+        )
         try:
-            state = feeder.limits.judge(feeder.injection_w(outcome.accepted_wh, outcome.curtailed_wh), feeder.base_var)
+            state = feeder.limits.judge(injection_w, feeder.base_var)
         except PowerFlowDiverged:
             return replace(decision, judged=None)
     return replace(decision, judged=state)

@@ -7,6 +7,8 @@ sellers and of buyers.
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from grid.limits import FloatArray
 from matching.book import BoolArray
 from matching.cells import NetworkRows, Parts, cells_of, parts_of
@@ -48,10 +50,20 @@ class OneClass:
     margin_micro_per_kwh: FloatArray | None = None
 
     @classmethod
-    def of(cls, terms: Terms, feeder: Feeder, *, whole_cells_max: int = WHOLE_CELLS_MAX) -> "OneClass":
-        """The parts of a book; up to `whole_cells_max` cells are solved as they are."""
+    def of(
+        cls,
+        terms: Terms,
+        feeder: Feeder,
+        *,
+        near_micro_per_kwh: int | None = None,
+        whole_cells_max: int = WHOLE_CELLS_MAX,
+    ) -> "OneClass":
+        """The parts of a book. The first optimum is looked for near a price; few cells are solved as they are."""
         parts = parts_of(terms.book, terms.book.quantity_wh, feeder.bus_position)
-        return cls(terms=terms, feeder=feeder, parts=parts, whole_cells_max=whole_cells_max)
+        margin = None if near_micro_per_kwh is None else np.full(parts.capacity_wh.size, float(near_micro_per_kwh))
+        return cls(
+            terms=terms, feeder=feeder, parts=parts, whole_cells_max=whole_cells_max, margin_micro_per_kwh=margin
+        )
 
     def problem(self, rows: NetworkRows) -> WelfareProblem:
         """See `Optimiser`."""

@@ -111,14 +111,15 @@ def _prices_within_rows(decision: Decision, bound: BoundResult, terms: Terms) ->
     class_adder = shadow[priced] @ each_rounded(cells.class_effect[priced])
     cleared = bool(outcome.accepted_wh.any()) or decision.loss_wh > 0
     uniform = floor_to_tick(exact) if cleared else 0
+    # The orders of a cell have one limit, so they have one price.
     price = trader_prices(
         uniform_micro_per_kwh=uniform,
-        adder_micro_per_kwh=class_adder[cells.moved_class][cells.of_order],
-        is_sell=book.is_sell,
-        limit_micro_per_kwh=book.limit_micro_per_kwh,
+        adder_micro_per_kwh=class_adder[cells.moved_class],
+        is_sell=cells.is_sell,
+        limit_micro_per_kwh=cells.price_micro_per_kwh,
         lowest_micro_per_kwh=min(0, int(book.limit_micro_per_kwh.min(initial=0))),
-    )
-    paid = np.where(outcome.accepted_wh > 0, price, 0)
+    )[cells.of_order]
+    paid = price * (outcome.accepted_wh > 0)
     return _Prices(
         payments=Payments(
             price_micro_per_kwh=paid,
