@@ -14,7 +14,7 @@ from types import ModuleType
 
 import click
 
-from app.errors import InputError
+from app.errors import INTERRUPTED, InputError
 
 __all__ = ["InputError", "main", "refusing"]
 
@@ -79,6 +79,8 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except InputError as error:
             raise OneLineError(" ".join(str(error).split())) from error
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
         except OSError as error:
             if error.filename is None:
                 raise

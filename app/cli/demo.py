@@ -24,9 +24,12 @@ from app.demo.runner import Progress as Report
 from app.demo.state import DemoPlan, DemoState
 from app.demo.summary import print_address, print_summary
 from app.errors import InputError
+from app.market_choice import MarketChoice
 from contracts.embedded import ChainDamagedError
 from contracts.single_writer import AlreadyInUseError
 from grid.feeder import NetworkError
+from matching.mechanisms import DEFAULT_MECHANISM
+from matching.rules import MECHANISMS, RuleError
 
 DAY_SLOTS = 96
 PARTIAL_DAY_STARTS_AT_S = 10 * 3600
@@ -50,6 +53,9 @@ NAMED_DAYS = {"sunny": SUNNY_DAY, "dark": DARK_DAY}
     show_default=True,
     help="Quarter-hours to play.",
 )
+@click.option(
+    "--mechanism", default=DEFAULT_MECHANISM, show_default=True, help=f"How neighbours trade: {', '.join(MECHANISMS)}."
+)
 @click.option("--speed", default="max", show_default=True, help="Simulated over real time, for example 60, or max.")
 @click.option("--state", type=FOLDER, help="Keep everything here, and go on from it.")
 @click.option("--serve/--no-serve", default=True, help="Keep the web application up until Ctrl-C.")
@@ -62,6 +68,7 @@ def command(  # noqa: PLR0913 every option of the command line is one argument
     households: int | None,
     day: str,
     intervals: int,
+    mechanism: str,
     speed: str,
     state: Path | None,
     serve: bool,
@@ -73,7 +80,7 @@ def command(  # noqa: PLR0913 every option of the command line is one argument
     started = time.monotonic()
     console = Console(stderr=True)
     factor = _factor(speed)
-    plan = _plan(network, households, _day(day), intervals, seed)
+    plan = _plan(network, households, _day(day), intervals, seed, mechanism)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ended_by_sigterm())
         folder = state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="commonwatt-demo-")))
@@ -104,11 +111,19 @@ def _show(console: Console, demo: Demonstration, result: DemoResult, *, serve: b
         print_address(console, demo.web.url, demo.sign_ins)
 
 
-def _plan(network: str, households: int | None, day: date, intervals: int, seed: str) -> DemoPlan:
+def _plan(network: str, households: int | None, day: date, intervals: int, seed: str, mechanism: str) -> DemoPlan:
+    with refusing(RuleError):
+        MarketChoice(mechanism=mechanism).rules(supplier_price=0, feed_in_price=0, tie_seed=seed)
     midnight_s = local_midnight_s(day, TIMEZONE)
     first_s = midnight_s if intervals == DAY_SLOTS else midnight_s + PARTIAL_DAY_STARTS_AT_S
     return DemoPlan(
-        network=network, day=day.isoformat(), households=households, first_s=first_s, intervals=intervals, seed=seed
+        network=network,
+        day=day.isoformat(),
+        households=households,
+        first_s=first_s,
+        intervals=intervals,
+        seed=seed,
+        mechanism=mechanism,
     )
 
 

@@ -23,6 +23,7 @@ from app.demo.neighbourhood import CONTROLLABLE_FROM_W, Home, Neighbourhood
 from app.demo.state import DemoPlan, DemoState, write_whole
 from app.errors import InputError
 from app.local_gateways import LocalGateways, enrol_local
+from app.market_choice import MarketChoice, adopt_choice
 from app.storage.database import writing
 from app.storage.store.community import save_drawing, the_community
 from grid.network import GridNetwork, open_network
@@ -68,6 +69,8 @@ def build_world(state: DemoState, plan: DemoPlan, *, days_before: int) -> Neighb
 def found(engine: Engine, world: Neighbourhood, plan: DemoPlan, state: DemoState) -> dict[str, SignIn]:
     """Members, operator, sign-ins and what cars need; what exists stays."""
     found_community(engine, world, network=plan.network, seed=plan.seed)
+    with writing(engine) as connection:
+        adopt_choice(connection, MarketChoice(mechanism=plan.mechanism), next_s=world.first_start_s)
     place_cars(engine, world, first_s=plan.first_s, slots=plan.intervals)
     if not state.sign_ins.exists():
         passwords = {OPERATOR_ID: secrets.token_urlsafe(9), _shown(world.homes).home_id: secrets.token_urlsafe(9)}

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from app.errors import InputError
+from matching.mechanisms import DEFAULT_MECHANISM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class DemoPlan:
     first_s: int
     intervals: int
     seed: str
+    mechanism: str = DEFAULT_MECHANISM
 
     @property
     def date(self) -> date:
