@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.fields import FieldError, Fields
+from grid.three_phase import ALL_PHASES, PHASES
 from meters.gateway_config import DEVICE_ID_MAX
 from meters.interval import MARKET_TIME_UNITS_MINUTES
 
@@ -47,7 +48,10 @@ class MeterSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberSettings:
-    """A member with one metering point. `bus` is an index or unique name in the network, empty without one."""
+    """A member with one metering point. `bus` is an index or unique name in the network, empty without one.
+
+    phase  a, b or c, abc for a connection on all three, None where nobody says
+    """
 
     id: str
     name: str
@@ -55,6 +59,7 @@ class MemberSettings:
     feed_in_price_micro_per_kwh: int
     email: str = ""
     bus: str = ""
+    phase: str | None = None
     connection_w: int = 25_000
     generation_w: int = 0
     generation_controllable: bool = False
@@ -99,6 +104,7 @@ def member_from(fields: Fields) -> MemberSettings:
         ),
         email=fields.text("email") if fields.has("email") else "",
         bus=_bus(fields),
+        phase=_phase(fields) if fields.has("phase") else None,
         connection_w=_number(fields, "connection_w", 25_000, most=WATT_MAX),
         generation_w=_number(fields, "generation_w", 0, most=WATT_MAX),
         generation_controllable=fields.flag("generation_controllable")
@@ -142,6 +148,13 @@ def _bus(fields: Fields) -> str:
         return ""
     value = fields.value("bus")
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else fields.text("bus")
+
+
+def _phase(fields: Fields) -> str:
+    phase = fields.text("phase").strip().lower()
+    if phase not in {*PHASES, ALL_PHASES}:
+        raise FieldError(fields.at("phase"), f"is {phase[:20]!r}: use a, b or c, or abc for all three")
+    return phase
 
 
 def _name(fields: Fields, key: str) -> str:

@@ -62,6 +62,7 @@ email = "anna@example.org"
 supplier_price_micro_per_kwh = 190000        # what the home's own supplier charges, without grid fees, levies and VAT
 feed_in_price_micro_per_kwh = 70000          # what it is paid for feeding in otherwise
 # bus = "house1"                             # place in the network: a name or an index of its buses
+# phase = "b"                                # a, b, c, or abc for all three; single phases are then checked, too
 # connection_w = 25000                       # rating of the connection
 generation_w = 8000                          # solar
 generation_controllable = false              # true with a [members.meter.control] inverter that obeys limits

@@ -12,7 +12,7 @@ Every step may be repeated: what was done stays as it was done.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -23,13 +23,14 @@ from app.agents.flexible import without_own_use
 from app.agents.forecast import Forecast
 from app.agents.histories import Histories
 from app.community import Snapshot, community_at
+from app.phase_check import with_phases
 from app.round_inputs import (
     baseline_of_the_rest,
     controlled_points,
     drawn,
     market_injection_w,
 )
-from app.set_points import decide_set_points, shared_room_w
+from app.set_points import PointRoom, PointSetPoints, decide_set_points, shared_room
 from app.storage.database import reading, writing
 from app.storage.store.community import Envelope, save_envelopes
 from app.storage.store.orders import book_of, place_orders
@@ -98,21 +99,23 @@ def publish_envelopes(desk: MarketDesk, expected: Expectation) -> None:
     """What each connection may draw and feed in: controllable plants share the network's room, others their rating."""
     homes, minutes = expected.snapshot.homes, expected.interval.minutes
     points = controlled_points(homes, expected.by_point, minutes)
-    room_w = {point.metering_point: float(point.generation_w) for point in points}
-    if desk.network is not None:
-        shared_w = shared_room_w(desk.network, points, *drawn(desk.network, homes, expected.by_point, minutes))
-        room_w = dict(zip(room_w, shared_w, strict=True))
-    envelopes = [
-        Envelope(
+    rooms = shared_room(desk.network, points, *drawn(desk.network, homes, expected.by_point, minutes))
+    with writing(desk.engine) as connection:
+        save_envelopes(connection, _envelopes(expected, rooms))
+
+
+def _envelopes(expected: Expectation, rooms: Sequence[PointRoom]) -> Iterator[Envelope]:
+    by_point = {room.metering_point: room for room in rooms}
+    for point, home in expected.snapshot.homes.items():
+        room = by_point.get(point, PointRoom(metering_point=point, limit_w=home.point.connection_w))
+        yield Envelope(
             metering_point_id=point,
             start_s=expected.interval.start_s,
             import_limit_w=home.point.connection_w,
-            export_limit_w=int(room_w.get(point, home.point.connection_w)),
+            export_limit_w=room.limit_w,
+            stopped_by_kind=None if room.stopped_by is None else str(room.stopped_by.kind),
+            stopped_by_element=None if room.stopped_by is None else room.stopped_by.element,
         )
-        for point, home in homes.items()
-    ]
-    with writing(desk.engine) as connection:
-        save_envelopes(connection, envelopes)
 
 
 def place_agent_orders(desk: MarketDesk, expected: Expectation) -> None:
@@ -158,8 +161,8 @@ def clear_and_publish(desk: MarketDesk, expected: Expectation) -> Clearing:
         baseline_w=rest_w,
         baseline_var=drawn_var,
     )
-    trades = clearing.trades()
-    outcomes = outcomes_of(orders, trades)
+    outcomes = outcomes_of(orders, clearing.trades())
+    clearing = with_phases(clearing, desk.network, homes, forecasts, outcomes)
     injection_w = rest_w + market_injection_w(desk.network, outcomes, minutes)
     set_points = decide_set_points(
         controlled_points(homes, forecasts, minutes),
@@ -170,6 +173,12 @@ def clear_and_publish(desk: MarketDesk, expected: Expectation) -> Clearing:
         injection_w=injection_w,
         injection_var=drawn_var,
     )
+    _publish(desk, expected, clearing, set_points)
+    return clearing
+
+
+def _publish(desk: MarketDesk, expected: Expectation, clearing: Clearing, set_points: Sequence[PointSetPoints]) -> None:
+    start_s = expected.interval.start_s
     published = PublishedClearing(
         status=clearing.status,
         clearing_price_micro_per_kwh=clearing.clearing_price_micro_per_kwh,
@@ -182,15 +191,16 @@ def clear_and_publish(desk: MarketDesk, expected: Expectation) -> Clearing:
     told = [
         SetPoint(
             metering_point_id=point.metering_point,
-            start_s=interval.start_s,
+            start_s=start_s,
             generation_limit_w=point.export_limit_w,
             battery_w=point.battery_w,
         )
         for point in set_points
     ]
+    rooms = [point.room for point in set_points if point.room is not None]
     with writing(desk.engine) as connection:
-        save_clearing(connection, interval.start_s, published, trades=trades, set_points=told, cleared_s=desk.now_s())
-    return clearing
+        save_clearing(connection, start_s, published, trades=clearing.trades(), set_points=told, cleared_s=desk.now_s())
+        save_envelopes(connection, _envelopes(expected, rooms))
 
 
 def run_gate_closure(desk: MarketDesk, interval: DeliveryInterval) -> Clearing | None:

@@ -73,6 +73,7 @@ def keep_member(
         id=point_id_of(member.id),
         participant_id=member.id,
         bus=bus,
+        phase=member.phase,
         connection_w=member.connection_w,
         generation_w=member.generation_w,
         generation_controllable=member.generation_controllable,

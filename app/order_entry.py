@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from app.errors import InputError
-from app.storage.store.community import the_community
+from app.storage.store.community import envelopes, the_community
 from app.storage.store.members import MeteringPoint, contract_at, locked_metering_point, participant
 from app.storage.store.orders import (
     GateClosedError,
@@ -160,10 +160,25 @@ def _require_quantity(connection: Connection, wish: HandOrder, point: MeteringPo
     steps, standing_wh = standing_steps(connection, point.id, start_s=wish.start_s, side=wish.side)
     if steps >= STEPS_MAX:
         raise OrderRefusedError("too-many-steps", f"At most {STEPS_MAX} orders per side and interval.")
+    _require_room(connection, wish, point, standing_wh=standing_wh)
+
+
+def _require_room(connection: Connection, wish: HandOrder, point: MeteringPoint, *, standing_wh: int) -> None:
+    """Within the connection's rating, and within the envelope that was published for the interval."""
     interval_s = the_community(connection).market_time_unit_s
+    wanted_wh = standing_wh + wish.quantity_wh
     rating_wh = point.connection_w * interval_s // SECONDS_PER_HOUR
-    if standing_wh + wish.quantity_wh > rating_wh:
+    if wanted_wh > rating_wh:
         raise OrderRefusedError(
             "above-rating",
             f"Your connection carries {rating_wh} Wh in this interval, and {standing_wh} Wh are ordered already.",
         )
+    for envelope in envelopes(connection, start_s=wish.start_s, end_s=wish.start_s + 1, points=[point.id]):
+        limit_w = envelope.export_limit_w if wish.side is Side.SELL else envelope.import_limit_w
+        room_wh = limit_w * interval_s // SECONDS_PER_HOUR
+        if wanted_wh > room_wh:
+            raise OrderRefusedError(
+                "above-envelope",
+                f"The network has room for {room_wh} Wh of yours in this interval, "
+                f"and {standing_wh} Wh are ordered already.",
+            )

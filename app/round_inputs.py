@@ -63,9 +63,14 @@ def market_injection_w(
     """What orders put into the network: firm in full, curtailable less curtailed, flexible as accepted."""
     powers = BusPowers(network)
     for order, trade in outcomes:
-        flows_wh = trade.accepted_wh if order.firmness is Firmness.FLEXIBLE else order.quantity_wh - trade.curtailed_wh
-        powers.add(order.bus, (flows_wh if order.side is Side.SELL else -flows_wh) * 60 / minutes)
+        powers.add(order.bus, flow_w(order, trade, minutes))
     return powers.power
+
+
+def flow_w(order: Order, trade: Trade, minutes: int) -> float:
+    """What an order puts into the network."""
+    flows_wh = trade.accepted_wh if order.firmness is Firmness.FLEXIBLE else order.quantity_wh - trade.curtailed_wh
+    return (flows_wh if order.side is Side.SELL else -flows_wh) * 60 / minutes
 
 
 def controlled_points(

@@ -1,19 +1,20 @@
 """From a published clearing to what each site must keep.
 
-Every controllable plant may feed in the same share of what it is capable of at this hour, the largest that the network
-carries if all of them do so at once, beside the accepted flexible energy and with less load than expected. Where
-the network carries all of it, the room that is left is shared by nameplate. So more sun than forecast still flows, and
-the network stays safe if all of it comes.
+Controllable plants share the room for feed-in fairly, limit by limit (`grid.fair_envelopes`): all may feed in the same
+share of what they are capable of at this hour until a limit binds; who is behind that limit stops there, the others go
+on. Where the network carries all of it, the room that is left is shared by nameplate in the same way. That holds if all
+of them do so at once, beside the accepted flexible energy and with less load than expected. So more sun than forecast
+still flows, and the network stays safe if all of it comes.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from grid.envelopes import uniform_generation_share
-from grid.limits import FloatArray, NetworkLimits
+from grid.fair_envelopes import feed_in_room
+from grid.limits import FloatArray, LimitRow
+from grid.network import GridNetwork
 from grid.power_flow import PowerFlowDiverged
 from matching.orders import Firmness, Order, Side, Trade
 
@@ -32,12 +33,25 @@ class ControlledPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PointRoom:
+    """What a plant may feed in, and the limit of the network that stopped it; None where it may give all it has."""
+
+    metering_point: str
+    limit_w: int
+    stopped_by: LimitRow | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PointSetPoints:
     """What one site must keep in one interval; None leaves it free."""
 
     metering_point: str
-    export_limit_w: int | None
+    room: PointRoom | None
     battery_w: int | None
+
+    @property
+    def export_limit_w(self) -> int | None:
+        return None if self.room is None else self.room.limit_w
 
 
 def battery_powers_w(
@@ -77,7 +91,7 @@ def decide_set_points(
     *,
     drawn_anyway_wh: Mapping[str, int],
     minutes: int,
-    limits: NetworkLimits | None,
+    limits: GridNetwork | None,
     injection_w: FloatArray,
     injection_var: FloatArray,
 ) -> tuple[PointSetPoints, ...]:
@@ -85,61 +99,48 @@ def decide_set_points(
 
     `drawn_anyway_wh` is what devices draw beside accepted orders, by metering point: what cannot wait, and own surplus.
     """
-    permitted_w = [float(point.generation_w) for point in points]
+    rest_w = injection_w
     if limits is not None:
         rest_w = uncontrolled_injection_w(injection_w, points, outcomes, minutes=minutes, buses=limits.buses)
-        permitted_w = shared_room_w(limits, points, rest_w, injection_var)
     batteries = battery_powers_w(outcomes, minutes, drawn_anyway_wh)
     decided = [
         PointSetPoints(
-            metering_point=point.metering_point,
-            export_limit_w=int(limit_w),
-            battery_w=batteries.pop(point.metering_point, None),
+            metering_point=room.metering_point, room=room, battery_w=batteries.pop(room.metering_point, None)
         )
-        for point, limit_w in zip(points, permitted_w, strict=True)
+        for room in shared_room(limits, points, rest_w, injection_var)
     ]
     decided.extend(
-        PointSetPoints(metering_point=metering_point, export_limit_w=None, battery_w=battery_w)
+        PointSetPoints(metering_point=metering_point, room=None, battery_w=battery_w)
         for metering_point, battery_w in sorted(batteries.items())
     )
     return tuple(decided)
 
 
-def shared_room_w(
-    limits: NetworkLimits, points: Sequence[ControlledPoint], rest_w: FloatArray, rest_var: FloatArray
-) -> list[float]:
+def shared_room(
+    limits: GridNetwork | None, points: Sequence[ControlledPoint], rest_w: FloatArray, rest_var: FloatArray
+) -> tuple[PointRoom, ...]:
     """What each plant may feed in beside `rest_w`, `rest_var` [n_bus], whose load may turn out lower; as `points`.
 
     Nothing where the network has no state at all: nobody knows what feeding in would do.
     """
-    try:
-        return _shared_room_w(limits, points, rest_w, rest_var)
-    except PowerFlowDiverged:
-        return [0.0 for _ in points]
-
-
-def _shared_room_w(
-    limits: NetworkLimits, points: Sequence[ControlledPoint], rest_w: FloatArray, rest_var: FloatArray
-) -> list[float]:
+    if limits is None or not points:
+        return tuple(PointRoom(metering_point=point.metering_point, limit_w=point.generation_w) for point in points)
+    nameplate_w = np.array([point.generation_w for point in points], dtype=np.float64)
+    capable_w = np.minimum([point.capability_w for point in points], nameplate_w)
     careful_w = np.where(rest_w < 0, rest_w * SURE_SHARE_OF_LOAD, rest_w)
-    careful_var = rest_var * SURE_SHARE_OF_LOAD
     column = {bus: k for k, bus in enumerate(limits.buses)}
-    where = np.array([column[point.bus] for point in points], dtype=np.int64)
-    capable_w = np.array([min(point.capability_w, point.generation_w) for point in points])
-    spare_w = np.array([point.generation_w for point in points]) - capable_w
-
-    def share(base_w: FloatArray, more_w: FloatArray) -> float:
-        per_bus = _per_bus(where, more_w, len(limits.buses))
-        return uniform_generation_share(
-            limits, firm_injection_w=base_w, firm_injection_var=careful_var, generation_w=per_bus
+    try:
+        room = feed_in_room(
+            limits,
+            point_bus=np.array([column[point.bus] for point in points], dtype=np.int64),
+            base_injection_w=careful_w,
+            base_injection_var=rest_var * SURE_SHARE_OF_LOAD,
+            more_load_w=careful_w - rest_w,
+            wishes_w=np.stack([capable_w, nameplate_w]),
         )
-
-    first = share(careful_w, capable_w)
-    if first < 1.0:
-        return [float(first * each) for each in capable_w]
-    second = share(careful_w + _per_bus(where, capable_w, len(limits.buses)), spare_w)
-    return [float(capable + second * spare) for capable, spare in zip(capable_w, spare_w, strict=True)]
-
-
-def _per_bus(where: NDArray[np.int64], powers_w: FloatArray, size: int) -> FloatArray:
-    return np.bincount(where, weights=powers_w, minlength=size).astype(np.float64)
+    except PowerFlowDiverged:
+        return tuple(PointRoom(metering_point=point.metering_point, limit_w=0) for point in points)
+    return tuple(
+        PointRoom(metering_point=point.metering_point, limit_w=int(limit_w), stopped_by=stopped_by)
+        for point, limit_w, stopped_by in zip(points, room.limit_w.tolist(), room.stopped_by, strict=True)
+    )

@@ -1,18 +1,20 @@
 """A network with its limits: the grid's side of the market's single question."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grid.arrays import ComplexArray, IntArray, NetworkArrays, sum_by
-from grid.feeder import BusDirectory, drawing
+from grid.feeder import BusDirectory, NetworkError, drawing
 from grid.feeders import feeder_names
 from grid.limits import FloatArray, LimitRow, OperatingPoint, Violation
 from grid.measurement import Limits, operating_point, quantity_of
-from grid.power_flow import PowerFlow
+from grid.power_flow import PowerFlow, PowerFlowDiverged
 from grid.sensitivities import active_power_sensitivities
 from grid.store import StoredNetwork, fetch
+from grid.three_phase import PhaseCheck, phase_violations
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
@@ -43,6 +45,7 @@ class GridNetwork:
         self._power_flow = PowerFlow(self.arrays)
         self._last: tuple[bytes, ComplexArray, int] | None = None
         self._judge: Judge | None = None
+        self._net_loaded: pandapowerNet | None = None
 
     def solve(self, injection_w: FloatArray, injection_var: FloatArray) -> OperatingPoint:
         """Full AC power flow. Raises `grid.power_flow.PowerFlowDiverged` if there is no solution."""
@@ -86,9 +89,38 @@ class GridNetwork:
         if self._judge is None:
             from grid.judge import Judge
 
-            net = self._net.load() if isinstance(self._net, StoredNetwork) else self._net
-            self._judge = Judge(net, self.arrays)
+            self._judge = Judge(self._pandapower(), self.arrays)
         return self._judge.point(self.limits, injection_w, injection_var)
+
+    def check_phases(
+        self,
+        *,
+        point_bus: Sequence[int],
+        point_phase: Sequence[str],
+        injection_w: FloatArray,
+        injection_var: FloatArray,
+    ) -> PhaseCheck:
+        """Single phases in the same state, as `grid.three_phase.phase_violations`; why not, where that cannot be."""
+        try:
+            violations = phase_violations(
+                self._pandapower(),
+                self.limits,
+                point_bus=point_bus,
+                point_phase=point_phase,
+                injection_w=injection_w,
+                injection_var=injection_var,
+            )
+        except NetworkError as failure:
+            return PhaseCheck(not_checked=str(failure))
+        except PowerFlowDiverged:
+            return PhaseCheck(not_checked="the power flow of single phases has no solution", diverged=True)
+        return PhaseCheck(violations=violations)
+
+    def _pandapower(self) -> "pandapowerNet":
+        if isinstance(self._net, StoredNetwork):
+            self._net_loaded = self._net_loaded or self._net.load()
+            return self._net_loaded
+        return self._net
 
     @property
     def safety_note(self) -> str | None:
@@ -115,8 +147,10 @@ class GridNetwork:
         return names[np.searchsorted(self.arrays.bus_ids, buses)]
 
     def drawing(self) -> dict[str, Any]:
-        """As `grid.feeder.drawing`."""
-        return self._net.drawing() if isinstance(self._net, StoredNetwork) else drawing(self._net)
+        """As `grid.feeder.drawing`, and each bus with its `feeder` (see `grid.feeders`)."""
+        drawn = self._net.drawing() if isinstance(self._net, StoredNetwork) else drawing(self._net)
+        feeders = dict(zip(self.buses, feeder_names(self.arrays), strict=True))
+        return drawn | {"buses": [bus | {"feeder": feeders[bus["id"]]} for bus in drawn["buses"]]}
 
     def state_by_id(self, point: OperatingPoint) -> dict[str, dict[str, float]]:
         """The point as JSON: `vm_pu`, `line_loading_percent`, `trafo_loading_percent`, each by the element's id."""

@@ -5,13 +5,11 @@ lower than the balanced state says; this check tells by how much, with pandapowe
 (`runpp_3ph`). It needs zero-sequence data, which the IEEE European feeder has and SimBench's networks have not.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from grid.arrays import IntArray
 from grid.feeder import NetworkError, bus_names, element_name
 from grid.limits import FloatArray, LimitKind
 from grid.measurement import LOADING_TOLERANCE_PERCENT, LOW_VOLTAGE_BELOW_KV, VOLTAGE_TOLERANCE_PU, Limits
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
 
 PHASES = ("a", "b", "c")
+ALL_PHASES = "abc"
+CHECKED_BY = "pandapower.runpp_3ph"
 ZERO_SEQUENCE = {
     "line": ("r0_ohm_per_km", "x0_ohm_per_km", "c0_nf_per_km"),
     "trafo": ("vector_group", "vk0_percent", "vkr0_percent", "mag0_percent", "mag0_rx", "si0_hv_partial"),
@@ -40,14 +40,21 @@ class PhaseViolation:
     value: float
 
 
-def spread_phases(metering_points: Sequence[str]) -> IntArray:
-    """[n_point] 0, 1 or 2 for points whose phase nobody knows: in turn, in the order of their names.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseCheck:
+    """What a look at the single phases of a published result found: limits passed, or why nobody could look.
 
-    The same points always get the same phases, and no phase gets two points more than another.
+    diverged  the power flow of single phases has no solution
     """
-    phases = np.empty(len(metering_points), dtype=np.int64)
-    phases[np.argsort(np.asarray(metering_points), kind="stable")] = np.arange(len(metering_points)) % len(PHASES)
-    return phases
+
+    violations: tuple[PhaseViolation, ...] = ()
+    not_checked: str | None = None
+    diverged: bool = False
+
+    def document(self) -> dict[str, object]:
+        """Ready for JSON."""
+        found = [asdict(violation) | {"kind": violation.kind.value} for violation in self.violations]
+        return {"checked_by": CHECKED_BY, "violations": found, "not_checked": self.not_checked}
 
 
 def phase_violations(
@@ -55,15 +62,15 @@ def phase_violations(
     limits: Limits,
     *,
     point_bus: Sequence[int],
-    point_phase: IntArray,
+    point_phase: Sequence[str],
     injection_w: FloatArray,
     injection_var: FloatArray,
 ) -> tuple[PhaseViolation, ...]:
-    """Limits that single phases pass when every point injects on its phase alone, worst first.
+    """Limits that single phases pass when every point injects on its own phases alone, worst first.
 
-    point_bus [n_point] indices of the bus table, point_phase [n_point] 0..2, injections [n_point] in W and var, + into
-    the grid. Voltage limits apply to buses under 1 kV. Raises NetworkError where the network has no zero-sequence data,
-    PowerFlowDiverged where there is no solution.
+    point_bus [n_point] indices of the bus table, point_phase [n_point] "a", "b", "c", or "abc" for a third on each,
+    injections [n_point] in W and var, + into the grid. Voltage limits apply to buses under 1 kV. Raises NetworkError
+    where the network has no zero-sequence data, PowerFlowDiverged where there is no solution.
     """
     import pandapower
     from pandapower.auxiliary import LoadflowNotConverged
@@ -72,16 +79,27 @@ def phase_violations(
 
     require_zero_sequence(net)
     given = without_injections(net)
-    for phase, letter in enumerate(PHASES):
-        for at in np.flatnonzero(point_phase == phase).tolist():
-            power = {f"p_{letter}_mw": -injection_w[at] / 1e6, f"q_{letter}_mvar": -injection_var[at] / 1e6}
-            pandapower.create_asymmetric_load(given, int(point_bus[at]), **power)
+    for bus, drawn in _drawn_by_bus(point_bus, point_phase, injection_w, injection_var).items():
+        pandapower.create_asymmetric_load(given, bus, **drawn)
     try:
         pandapower.runpp_3ph(given, numba=False)
     except LoadflowNotConverged as failure:
         raise PowerFlowDiverged(iterations=0) from failure
     found = [violation for letter in PHASES for violation in _of_phase(given, limits, letter)]
     return tuple(sorted(found, key=lambda one: -abs(one.value - one.limit) / one.limit))
+
+
+def _drawn_by_bus(
+    point_bus: Sequence[int], point_phase: Sequence[str], injection_w: FloatArray, injection_var: FloatArray
+) -> Mapping[int, Mapping[str, float]]:
+    """What the points of each bus draw on each phase, as pandapower names it, in MW and Mvar."""
+    drawn: dict[int, defaultdict[str, float]] = {}
+    for bus, letters, active_w, reactive_var in zip(point_bus, point_phase, injection_w, injection_var, strict=True):
+        powers = drawn.setdefault(int(bus), defaultdict(float))
+        for letter in letters:
+            powers[f"p_{letter}_mw"] -= float(active_w) / len(letters) / 1e6
+            powers[f"q_{letter}_mvar"] -= float(reactive_var) / len(letters) / 1e6
+    return drawn
 
 
 def require_zero_sequence(net: "pandapowerNet") -> None:

@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from grid.limits import LimitKind, OperatingPoint
+from grid.three_phase import PhaseCheck
 from matching.auction import PriceInterval
 from matching.book import IntArray, OrderBook, blocks
 from matching.certificate import Certificate, CertifiedRow, rounded
@@ -23,7 +24,7 @@ class Status(StrEnum):
     GREEN  with everything firm and curtailable flowing the limits are kept, and nothing was curtailed; flexible orders
            may have been limited by the network (then `binding` says where)
     AMBER  the limits are kept by accepted flexible energy or by curtailment, or, with a mechanism that does not
-           optimise, by leaving all flexible energy out
+           optimise, by leaving all flexible energy out; or they are kept, but a single phase passes one (`phases`)
     RED    the limits cannot be kept: no flexible order was accepted, curtailment did what it could
     """
 
@@ -62,6 +63,7 @@ class Clearing:
     point            state of the network as the judge saw it; None without a network or where no state exists
     seconds          measured, and the only part that differs between two runs
     attributes       prices by class and who is filled from where, if energy has attributes or grid fees
+    phases           what a look at single phases found, where somebody looked
     """
 
     book: OrderBook
@@ -90,6 +92,13 @@ class Clearing:
     checked_by: str | None
     seconds: Mapping[str, float]
     attributes: AttributeOutcome | None = None
+    phases: PhaseCheck | None = None
+
+    def with_phases(self, phases: PhaseCheck) -> "Clearing":
+        """The same result after a look at single phases: no longer green if one passes a limit or has no state."""
+        unsafe = bool(phases.violations or phases.diverged)
+        status = Status.AMBER if unsafe and self.status is Status.GREEN else self.status
+        return replace(self, phases=phases, status=status)
 
     def trades(self) -> tuple[Trade, ...]:
         """Outcome of every order, in book order."""
@@ -106,7 +115,9 @@ class Clearing:
                 "members_without_orders": list(members_without_orders(self.book)),
                 "grid_fees": table,
             }
-        return {**self._outcome_document(), **preferences, **self._proof_document(), "seconds": dict(self.seconds)}
+        phases = {} if self.phases is None else {"phases": self.phases.document()}
+        proof = {**self._proof_document(), **phases}
+        return {**self._outcome_document(), **preferences, **proof, "seconds": dict(self.seconds)}
 
     def digest(self) -> str:
         """SHA-256 (hex) over the document without `seconds` and all trades in the order of their ids."""

@@ -6,6 +6,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from app.access import Access, declare
 from app.api.battery_reports import battery_api
+from app.api.envelopes import envelope_api
 from app.api.gateways import gateway_api
 from app.api.households import household_api
 from app.api.orders import order_api
@@ -22,6 +23,7 @@ BLUEPRINTS: tuple[APIBlueprint, ...] = (
     order_api,
     window_api,
     household_api,
+    envelope_api,
 )
 
 

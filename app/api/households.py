@@ -13,8 +13,6 @@ from app.api.schemas import (
     ContributionsAnswer,
     EnergiesAnswer,
     EnergyAnswer,
-    EnvelopeAnswer,
-    EnvelopesAnswer,
     MeAnswer,
     MeteringPointAnswer,
     OwnReadingsAnswer,
@@ -27,7 +25,7 @@ from app.api.spans import checked
 from app.local_time import local_date
 from app.platform import platform
 from app.storage.database import reading
-from app.storage.store.community import envelopes, the_community
+from app.storage.store.community import the_community
 from app.storage.store.contributions import contributions_of
 from app.storage.store.devices import devices_by_point
 from app.storage.store.members import MeteringPoint, metering_points
@@ -105,30 +103,6 @@ def own_readings(query_data: SpanQuery) -> OwnReadingsAnswer:
             for each in readings_of_device(connection, device, start_s=span.start_s, end_s=span.end_s)
         ]
     return OwnReadingsAnswer(readings=[ReadingAnswer.model_validate(asdict(each)) for each in readings])
-
-
-@household_api.get("/envelopes")
-@access(Access.HOUSEHOLD)
-@household_api.input(SpanQuery, location="query")
-@household_api.output(EnvelopesAnswer)
-@household_api.doc(security="bearer")
-def own_envelopes(query_data: SpanQuery) -> EnvelopesAnswer:
-    """Import and export limits of your connections per interval, W."""
-    span = checked(query_data)
-    with reading(platform().engine) as connection:
-        own = {point.id for point in _own_points(connection)}
-        published = envelopes(connection, start_s=span.start_s, end_s=span.end_s, points=own)
-    return EnvelopesAnswer(
-        envelopes=[
-            EnvelopeAnswer(
-                metering_point=each.metering_point_id,
-                start_s=each.start_s,
-                import_limit_w=each.import_limit_w,
-                export_limit_w=each.export_limit_w,
-            )
-            for each in published
-        ]
-    )
 
 
 @household_api.get("/contributions")

@@ -131,13 +131,22 @@ class OwnReadingsAnswer(BaseModel):
     readings: list[ReadingAnswer]
 
 
+class StoppedByAnswer(BaseModel):
+    """A limit of the network behind which feed-in had to stop."""
+
+    kind: Literal["voltage_high", "voltage_low", "line_loading", "trafo_loading"]
+    element: int
+    name: str
+
+
 class EnvelopeAnswer(BaseModel):
-    """What a connection may draw and feed in during one interval, W."""
+    """What a connection may draw and feed in during one interval, W, and the limit that stopped its feed-in."""
 
     metering_point: str
     start_s: int
     import_limit_w: int
     export_limit_w: int
+    stopped_by: StoppedByAnswer | None
 
 
 class EnvelopesAnswer(BaseModel):
@@ -168,6 +177,22 @@ class ContributionsAnswer(BaseModel):
     contributions: list[ContributionAnswer]
 
 
+class FeederRoomAnswer(BaseModel):
+    """What the plants of one feeder that can be limited may feed in together, W, of what they are rated for."""
+
+    feeder: str
+    plants: int
+    generation_w: int
+    limit_w: int
+    stopped_by: list[StoppedByAnswer]
+
+
+class FeederRoomsAnswer(BaseModel):
+    """Feeders by name; the one without a name is the busbar."""
+
+    feeders: list[FeederRoomAnswer]
+
+
 class StatementMonth(BaseModel):
     """A month with a statement; provisional until it is over."""
 
@@ -185,6 +210,7 @@ class MeteringPointAnswer(BaseModel):
     """A grid connection and what stands behind it."""
 
     id: str
+    phase: str | None
     connection_w: int
     generation_w: int
     generation_controllable: bool

@@ -15,11 +15,11 @@ from app.cli._grid_states import busy, injections_of, open_grid
 from app.cli._grid_year import year
 from grid.catalogue import LIBRARY, SIMBENCH
 from grid.feeder import NetworkError
-from grid.injections import Injections
+from grid.injections import InjectionRow, Injections
 from grid.limits import OperatingPoint, Violation
 from grid.network import GridNetwork, load_network
 from grid.power_flow import PowerFlowDiverged
-from grid.three_phase import PHASES, PhaseViolation, phase_violations
+from grid.three_phase import ALL_PHASES, PHASES, PhaseViolation, phase_violations
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 OTHER_KINDS = {
@@ -76,11 +76,17 @@ def buses(*, network: str, as_json: bool) -> None:
 
 @command.command(epilog="Example: commonwatt grid check --network simbench:1-LV-rural3--2-sw --injections noon.csv")
 @network_option
-@click.option("--injections", type=FILE, help="CSV: bus,injection_w[,injection_var]; + into the grid. None without it.")
+@click.option(
+    "--injections", type=FILE, help="CSV: bus,injection_w[,injection_var][,phase]; + into the grid. None without it."
+)
 @click.option("--v-min", default=0.9, show_default=True, help="Lowest voltage of buses under 1 kV, p.u.")
 @click.option("--v-max", default=1.1, show_default=True, help="Highest voltage of buses under 1 kV, p.u.")
 @click.option("--max-loading", default=100.0, show_default=True, help="Highest loading, percent.")
-@click.option("--three-phase", is_flag=True, help="Look at single phases too; every bus injects on one, in turn.")
+@click.option(
+    "--three-phase",
+    is_flag=True,
+    help="Look at single phases too; without a column phase every bus injects on one, in turn.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.pass_context
 def check(
@@ -96,11 +102,14 @@ def check(
 ) -> None:
     """Voltages and loadings that injections cause, by pandapower's AC power flow.
 
+    With a column `phase` (a, b, c, or abc for all three) single phases are looked at too.
+
     The network's own loads and generators are ignored. Exit code 1 if a limit is passed or nothing can carry the
     injections, 2 for bad input; everything that is wrong with a network is told at once.
     """
     grid = open_grid(network, v_min=v_min, v_max=v_max, max_loading=max_loading)
     given = injections_of(injections, grid)
+    three_phase = three_phase or given.by_phase
     try:
         with busy("AC power flow"):
             point = grid.judge(given.injection_w, given.injection_var)
@@ -123,16 +132,27 @@ command.add_command(year)
 
 
 def _by_phase(network: str, grid: GridNetwork, given: Injections) -> tuple[PhaseViolation, ...]:
-    """What single phases pass when the buses that inject are on one phase each, in turn."""
-    at = np.flatnonzero((given.injection_w != 0.0) | (given.injection_var != 0.0))
+    """What single phases pass: each row on its phase, or where no row says so each bus on one phase, in turn."""
+    rows = given.rows
+    if not given.by_phase:
+        at = np.flatnonzero((given.injection_w != 0.0) | (given.injection_var != 0.0)).tolist()
+        rows = tuple(
+            InjectionRow(
+                bus=grid.buses[position],
+                injection_w=float(given.injection_w[position]),
+                injection_var=float(given.injection_var[position]),
+                phase=PHASES[turn % len(PHASES)],
+            )
+            for turn, position in enumerate(at)
+        )
     with refusing(NetworkError):
         return phase_violations(
             load_network(network),
             grid.limits,
-            point_bus=[grid.buses[position] for position in at],
-            point_phase=np.arange(at.size) % len(PHASES),
-            injection_w=given.injection_w[at],
-            injection_var=given.injection_var[at],
+            point_bus=[row.bus for row in rows],
+            point_phase=[row.phase or ALL_PHASES for row in rows],
+            injection_w=np.array([row.injection_w for row in rows]),
+            injection_var=np.array([row.injection_var for row in rows]),
         )
 
 

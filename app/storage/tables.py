@@ -115,6 +115,7 @@ class MeteringPoint(SQLModel, table=True):
     id: str = Field(primary_key=True)
     participant_id: str = Field(foreign_key="participant.id", index=True)
     bus: int | None = None
+    phase: str | None = None  # a, b, c or abc; None where nobody said
     connection_w: int = 25_000
     generation_w: int = 0
     generation_controllable: bool = False
@@ -173,6 +174,8 @@ class Envelope(SQLModel, table=True):
     start_s: int = Field(primary_key=True, sa_type=BigInteger)
     import_limit_w: int
     export_limit_w: int
+    stopped_by_kind: str | None = None  # of the limit behind which feed-in stopped, None where nothing stopped it
+    stopped_by_element: int | None = None
 
 
 class MarketOrder(SQLModel, table=True):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.feeder_room import TABLE_OF_KIND
 from app.web.formats import Formats
 from app.web.read_models.prices import OwnPart, PriceStory
 
@@ -13,6 +14,7 @@ KIND_TEXT = {
     "line_loading": "Line loading",
     "trafo_loading": "Transformer loading",
 }
+PHASES_TOLD = 5
 RULE_TEXT = {
     "mid_market_rate": (
         "The price is the middle between what suppliers charge and what they pay for feed-in. "
@@ -30,7 +32,6 @@ RULE_TEXT = {
         "nothing. What buyers paid beyond what sellers got goes back to all homes."
     ),
 }
-TABLE_OF_KIND = {"voltage_high": "buses", "voltage_low": "buses", "line_loading": "lines", "trafo_loading": "trafos"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,17 @@ def _no_trade(story: PriceStory, fmt: Formats) -> str:
     return "No offer was low enough for a wish, so everybody was served by their own supplier."
 
 
+def held_back_sentence(part: OwnPart, feed_in_price: int, fmt: Formats) -> str | None:
+    """What the network kept the reader from feeding in, None where it kept nothing; the price is the community's."""
+    if not part.curtailed_wh:
+        return None
+    return (
+        f"The network had no room for {fmt.energy(part.curtailed_wh)} of your solar, worth "
+        f"{fmt.small_money(part.curtailed_wh * feed_in_price)} as feed-in. What homes lose by that against a day "
+        "without the market is made up from the congestion account."
+    )
+
+
 def _own_sentence(part: OwnPart, price: int, fmt: Formats) -> str:
     gain = part.limit_micro_per_kwh - price if part.side == "buy" else price - part.limit_micro_per_kwh
     if part.accepted_wh and part.price_micro_per_kwh is not None:
@@ -120,6 +132,19 @@ def _binding(row: Mapping[str, Any], drawing: Mapping[str, Sequence[Mapping[str,
         shadow_text=_worth(float(row["shadow_price"]), fmt, voltage=voltage),
         sentence=_limit_sentence(kind, limit_text),
     )
+
+
+def phase_sentences(document: Mapping[str, Any], fmt: Formats) -> list[str]:
+    """The limits that single phases pass in a clearing document, worst first; empty where nobody looked."""
+    return [_phase_sentence(row, fmt) for row in document.get("phases", {}).get("violations", [])[:PHASES_TOLD]]
+
+
+def _phase_sentence(row: Mapping[str, Any], fmt: Formats) -> str:
+    voltage = str(row["kind"]).startswith("voltage")
+    unit, decimals = ("of nominal", 3) if voltage else ("%", 1)
+    value, limit = (fmt.number(float(row[name]), decimals) for name in ("value", "limit"))
+    what = KIND_TEXT[str(row["kind"])]
+    return f"{what} of phase {row['phase']} at {row['name']}: {value} {unit}, the limit is {limit} {unit}."
 
 
 def _worth(shadow_price: float, fmt: Formats, *, voltage: bool) -> str:

@@ -37,7 +37,6 @@ from app.storage.store.members import (
     add_participant,
 )
 from contracts.tariff import Tariff
-from grid.feeder import drawing
 from grid.network import GridNetwork, load_network
 from meters.signing import GENESIS_HASH, ReadingBatch, RegisterReading, sign_batch
 
@@ -48,6 +47,7 @@ NOW = datetime(2016, 6, 15, 18, 37, tzinfo=ZONE)
 TRADING_HOURS = range(9, 20)  # local; the nights would only make the tests slower
 PASSWORD = "forty-two-watts"  # pragma: allowlist secret (of the tests' own street)
 OPERATOR_EMAIL, MEMBER_EMAIL, OTHER_EMAIL = "operator@street.invalid", "m01@street.invalid", "m02@street.invalid"
+PLANT_EMAIL = "m05@street.invalid"
 GATEWAY_KEY = keccak(b"gateway of the street")
 TARIFF = Tariff(version="2016")
 # id -> (base load W, solar W, controllable, battery Wh)
@@ -150,9 +150,8 @@ def build(folder: Path, *, until: datetime = NOW) -> CommunityDay:
     """Make the community in `folder`, as it stands at `until`."""
     clock = StandingClock(FIRST_DAY)
     engine = open_database(f"sqlite:///{folder / 'community.sqlite'}")
-    net = load_network(str(_network_tables(folder)))
-    network = GridNetwork(net)
-    _found(engine, json.dumps(drawing(net)), network)
+    network = GridNetwork(load_network(str(_network_tables(folder))))
+    _found(engine, network)
     access = open_ledger(
         engine,
         chain=folder / "chain",
@@ -194,14 +193,14 @@ def _live(engine: Engine, clock: StandingClock, network: GridNetwork, access: Le
     clock.instant = until.astimezone(UTC)
 
 
-def _found(engine: Engine, drawing_json: str, network: GridNetwork) -> None:
+def _found(engine: Engine, network: GridNetwork) -> None:
     start_s = int(FIRST_DAY.timestamp())
     with writing(engine) as connection:
         create_community(
             connection,
             Community(id="street", name="Lindenweg", network="street", tie_seed="street", simulated=True),
         )
-        save_drawing(connection, drawing_json)
+        save_drawing(connection, json.dumps(network.drawing()))
         add_tariff(connection, valid_from_s=start_s, tariff_json=json.dumps(TARIFF.to_json()))
         add_participant(
             connection,
@@ -212,7 +211,7 @@ def _found(engine: Engine, drawing_json: str, network: GridNetwork) -> None:
         add_gateway(connection, Gateway(id="G2", name="Ulmenweg", address="0x" + "ab" * 20, status="pending"))
         for lane, home in enumerate(HOMES):
             _add_home(connection, home, lane, network)
-        for participant in ("OP", "M01", "M02"):
+        for participant in ("OP", "M01", "M02", "M05"):
             set_password(connection, participant, PASSWORD)
 
 

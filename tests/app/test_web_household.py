@@ -10,7 +10,8 @@ from sqlalchemy import Engine
 
 from app.platform import EXTENSION
 from app.storage.database import reading
-from app.storage.store.rounds import rounds_between
+from app.storage.store.community import envelopes
+from app.storage.store.rounds import rounds_between, set_points_of, trades_of
 from app.storage.store.settlement import allocations_between, balance_of
 from app.web.formats import Formats, whole_cents
 from contracts.transfers import member_account
@@ -107,6 +108,42 @@ def test_why_names_the_element_that_limited_and_draws_both_curves(street_app: Fl
     assert 'class="stroke-demand" d="M' in response.text
     assert 'class="stroke-supply" d="M' in response.text
     assert "Your part You offered" in page
+
+
+def test_why_tells_a_plant_what_it_may_feed_in_and_which_limit_stops_it(street_app: Flask) -> None:
+    start_s = amber_start_s(street_app)
+    page = shown(member(street_app, "M05").get(f"/why/{start_s}").text)
+    with reading(engine_of(street_app)) as connection:
+        told = {each.metering_point_id: each for each in set_points_of(connection, start_s)}
+        (published,) = envelopes(connection, start_s=start_s, end_s=start_s + 1, points=["MP-M05"])
+    limit_w = told["MP-M05"].generation_limit_w
+    assert limit_w == published.export_limit_w < 12_000, "what is published is what the inverter is told"
+    span = f"between {BERLIN_FORMATS.time(start_s)} and {BERLIN_FORMATS.time(start_s + SLOT_S)}"
+    assert f"You may feed in up to {limit_w // 100 / 10} kW {span}, of 12.0 kW that your plant can give" in page
+    assert "because the transformer Lindenweg station would carry too much if the plants behind it fed in more" in page
+    others = shown(member(street_app, "M02").get(f"/why/{start_s}").text)
+    assert "You may feed in" not in others
+
+
+def test_why_tells_who_was_held_back_by_how_much_and_what_that_is_worth(street_app: Flask) -> None:
+    start_s = amber_start_s(street_app)
+    with reading(engine_of(street_app)) as connection:
+        held_back = {each.order_id[:6]: each.curtailed_wh for each in trades_of(connection, start_s)}
+    for home in ("M03", "M05"):
+        page = shown(member(street_app, home).get(f"/why/{start_s}").text)
+        wh = held_back[f"MP-{home}"]
+        told = f"The network had no room for {BERLIN_FORMATS.energy(wh)} of your solar, worth {wh * 0.007:.3f} ct"
+        assert (told.replace("\N{NO-BREAK SPACE}", " ") in page) == (wh > 0)
+    assert max(held_back.values()) > 0
+
+
+def test_devices_tell_what_may_be_fed_in_in_the_next_intervals(street_app: Flask) -> None:
+    page = shown(member(street_app, "M05").get("/devices").text)
+    assert re.search(
+        r"You may feed in up to \d+\.\d kW between 18:30 and 18:45, of 12\.0 kW that your plant can give", page
+    )
+    assert page.count("You may feed in up to") == 5, "this interval and four that were announced"
+    assert "You may feed in" not in shown(member(street_app, "M02").get("/devices").text)
 
 
 def test_why_compares_the_own_limit_with_the_price(street_app: Flask) -> None:

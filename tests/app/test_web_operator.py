@@ -12,7 +12,7 @@ from app.platform import EXTENSION
 from app.storage.database import reading, writing
 from app.storage.store.devices import find_gateway
 from app.storage.store.readings import ALARMS
-from app.storage.store.rounds import ROUNDS
+from app.storage.store.rounds import ROUNDS, set_points_of
 from app.web.explanations import binding_limits
 from app.web.formats import Formats
 from tests.app.community_day import NOW
@@ -69,6 +69,21 @@ def test_the_map_colours_the_street_and_rings_the_full_transformer(street_app: F
     assert "Fullest line" in page
     assert "Lindenweg station" in page
     assert re.search(r"house 8 1\.0\d{3}", page)  # the table beside the map
+
+
+def test_the_network_page_tells_what_each_feeder_may_feed_in_and_which_limit_stops_it(street_app: Flask) -> None:
+    start_s = amber_start_s(street_app)
+    page = shown(member(street_app, "OP").get(f"/operator/network/{start_s}").text)
+    with reading(street_app.extensions[EXTENSION].engine) as connection:
+        limits_w = [each.generation_limit_w or 0 for each in set_points_of(connection, start_s)]
+    row = rf"house 1 2 23\.0 {sum(limits_w) / 1000:.1f} Transformer loading, Lindenweg station"
+    assert re.search(row, page), page
+
+
+def test_a_round_tells_what_the_limit_held_back_and_what_that_was_worth(street_app: Flask) -> None:
+    page = shown(member(street_app, "OP").get(f"/operator/rounds/{amber_start_s(street_app)}").text)
+    assert re.search(r"0\.\d+ kWh of solar were held back, worth [\d.]+ ct as feed-in\.", page)
+    assert "Room for feed-in, by feeder" in page
 
 
 @pytest.mark.parametrize("kind", ["network", "rounds"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.app.community_day import FIRST_DAY, MEMBER_EMAIL, OPERATOR_EMAIL, PASSWORD, CommunityDay
+from tests.app.community_day import FIRST_DAY, MEMBER_EMAIL, OPERATOR_EMAIL, PASSWORD, PLANT_EMAIL, CommunityDay
 from tests.app.street_server import serving
 from tests.e2e.screenshots import sign_in
 
@@ -33,6 +33,7 @@ PAGES = {
         "/operator",
         "/password",
     ),
+    PLANT_EMAIL: (f"/why/{NOON_S}", "/devices"),
     OPERATOR_EMAIL: (
         "/operator",
         f"/operator/network/{NOON_S}",
@@ -60,7 +61,7 @@ def address(street: CommunityDay) -> Iterator[str]:
 def sessions(browser: Browser, address: str) -> dict[str, object]:
     """Cookies of everybody who signs in, by email."""
     states: dict[str, object] = {"": None}
-    for email in (MEMBER_EMAIL, OPERATOR_EMAIL):
+    for email in (MEMBER_EMAIL, PLANT_EMAIL, OPERATOR_EMAIL):
         context = browser.new_context()
         sign_in(context.new_page(), address, f"{email}:{PASSWORD}")
         states[email] = context.storage_state()

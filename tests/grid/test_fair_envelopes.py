@@ -1,8 +1,8 @@
 """Operating envelopes: what all may use at once, what any mixture of uses keeps, and who gets how much."""
 
 import numpy as np
-import pandapower
 import pytest
+from grid_cases import two_streets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,22 +11,6 @@ from grid.fair_envelopes import Envelopes, operating_envelopes
 from grid.network import GridNetwork
 
 IMPORT_W = 4e3
-
-
-def two_streets(main_ka: float = 0.27, side_ka: float = 0.142):
-    """A station of 250 kVA with two streets of three houses each; the side street's first cable is the thinner."""
-    net = pandapower.create_empty_network()
-    above, station = pandapower.create_bus(net, 20.0, name="above"), pandapower.create_bus(net, 0.4, name="station")
-    pandapower.create_ext_grid(net, above)
-    pandapower.create_transformer(net, above, station, "0.25 MVA 20/0.4 kV")
-    for limit_ka in (main_ka, side_ka):
-        last = station
-        for _ in range(3):
-            house = pandapower.create_bus(net, 0.4)
-            line = pandapower.create_line(net, last, house, length_km=0.05, std_type="NAYY 4x150 SE")
-            net.line.loc[line, "max_i_ka"] = limit_ka
-            last = house
-    return net
 
 
 def envelopes(grid: GridNetwork, points: np.ndarray, wish_w: np.ndarray, import_w: float = IMPORT_W) -> Envelopes:

@@ -49,12 +49,18 @@ class Community:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """Limits of a metering point in an interval, W, both non-negative."""
+    """Limits of a metering point in an interval, W, both non-negative.
+
+    stopped_by_kind, stopped_by_element  the limit of the network behind which the point's feed-in had to stop
+                                         (`grid.limits.LimitKind`, index of its table); None where nothing stopped it
+    """
 
     metering_point_id: str
     start_s: int
     import_limit_w: int
     export_limit_w: int
+    stopped_by_kind: str | None = None
+    stopped_by_element: int | None = None
 
 
 def create_community(connection: Connection, community: Community) -> None:
@@ -144,7 +150,7 @@ def market_choice_json_at(connection: Connection, instant_s: int) -> str | None:
 
 def save_envelopes(connection: Connection, envelopes: Iterable[Envelope]) -> None:
     """Publish envelopes; a later one for the same point and interval replaces the earlier."""
-    columns = ("import_limit_w", "export_limit_w")
+    columns = ("import_limit_w", "export_limit_w", "stopped_by_kind", "stopped_by_element")
     upsert(connection, ENVELOPES, (asdict(envelope) for envelope in envelopes), replacing=columns)
 
 

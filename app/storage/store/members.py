@@ -40,11 +40,15 @@ class Participant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeteringPoint:
-    """A grid connection: rating and nameplates in W and Wh."""
+    """A grid connection: rating and nameplates in W and Wh.
+
+    phase  a, b or c for a connection on one phase, abc for one on all three, None where nobody said
+    """
 
     id: str
     participant_id: str
     bus: int | None = None
+    phase: str | None = None
     connection_w: int = 25_000
     generation_w: int = 0
     generation_controllable: bool = False

@@ -40,6 +40,7 @@ class DeviceHealth:
     estimated_count: int
     expected_count: int
     alarm_count: int
+    phase: str | None
     connection_w: int
     generation_w: int
     generation_controllable: bool
@@ -147,6 +148,7 @@ def _health(row: Row[tuple[object, ...]], *, expected: int, now_s: int, interval
         estimated_count=row.estimated or 0,
         expected_count=expected,
         alarm_count=row.alarms or 0,
+        phase=row.phase,
         connection_w=row.connection_w,
         generation_w=row.generation_w,
         generation_controllable=row.generation_controllable,

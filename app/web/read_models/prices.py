@@ -30,6 +30,7 @@ class OwnPart:
     side: str
     quantity_wh: int
     accepted_wh: int
+    curtailed_wh: int
     limit_micro_per_kwh: int
     price_micro_per_kwh: int | None
     reason: str
@@ -91,6 +92,7 @@ def price_story(connection: Connection, participant_id: str, start_s: int) -> Pr
             ORDERS.c.limit_micro_per_kwh,
             ORDERS.c.reason,
             TRADES.c.accepted_wh,
+            TRADES.c.curtailed_wh,
             TRADES.c.price_micro_per_kwh,
         )
         .outerjoin(TRADES, TRADES.c.order_id == ORDERS.c.order_id)
@@ -123,6 +125,7 @@ def _own_part(row: RowMapping) -> OwnPart:
         side=row["side"],
         quantity_wh=row["quantity_wh"],
         accepted_wh=row["accepted_wh"] or 0,
+        curtailed_wh=row["curtailed_wh"] or 0,
         limit_micro_per_kwh=row["limit_micro_per_kwh"],
         price_micro_per_kwh=row["price_micro_per_kwh"],
         reason=row["reason"],

@@ -4,13 +4,18 @@ from dataclasses import dataclass
 
 from flask import render_template
 
+from app.feeder_room import drawing_from
 from app.storage.database import reading
+from app.storage.store.community import envelopes
 from app.storage.store.contributions import contributions_of
+from app.storage.store.members import metering_points
 from app.web.context import engine, page
 from app.web.read_models.devices import complete_starts, device_health
+from app.web.room import rooms_of
 from app.web.views.household_access import household, participant_id
 
 CONTRIBUTION_DAYS = 14
+ROOM_AHEAD_S = 2 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +45,7 @@ MORE_PAGES = (
 
 @household.get("/devices")
 def devices() -> str:
-    """Health of the member's meters today."""
+    """Health of the member's meters today, and what may be fed in next."""
     present = page()
     day = present.today
     with reading(engine()) as connection:
@@ -61,8 +66,21 @@ def devices() -> str:
             first_day=str(day.shifted(-CONTRIBUTION_DAYS).date),
             last_day=str(day.shifted(-1).date),
         )
+        points = metering_points(connection, participant_id=participant_id())
+        published = envelopes(
+            connection,
+            start_s=present.current_start_s,
+            end_s=present.current_start_s + ROOM_AHEAD_S,
+            points=[point.id for point in points],
+        )
+    drawing = drawing_from(present.community.drawing_json if present.community else None)
     return render_template(
-        "household/devices.html", devices=found, complete_starts=starts, day=day, contributions=contributed
+        "household/devices.html",
+        devices=found,
+        complete_starts=starts,
+        day=day,
+        contributions=contributed,
+        rooms=rooms_of(points, published, drawing, present.fmt, minutes=present.minutes),
     )
 
 

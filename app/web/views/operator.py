@@ -9,7 +9,7 @@ from flask import Blueprint, abort, render_template, url_for
 from app.access import Access, declare
 from app.storage.database import reading
 from app.web.context import day_asked_for, engine, page, require_interval
-from app.web.explanations import binding_limits
+from app.web.explanations import binding_limits, phase_sentences
 from app.web.read_models.operations import (
     CommunityState,
     batches,
@@ -107,6 +107,7 @@ def round_page(start_s: int) -> str:
         round=detail.round,
         doc=detail.document,
         binding=binding_limits(detail.document, drawing, present.fmt),
+        phases=phase_sentences(detail.document, present.fmt),
         voltages=low_voltages(drawing, detail.round.network_state()),
         previous_url=_neighbour(start_s - present.interval_s, near),
         next_url=_neighbour(start_s + present.interval_s, near),

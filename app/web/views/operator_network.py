@@ -6,12 +6,13 @@ from typing import Any
 
 from flask import abort, render_template, url_for
 
+from app.feeder_room import TABLE_OF_KIND, feeder_rooms
 from app.local_time import day_of
 from app.storage.database import reading
 from app.storage.store.rounds import MarketRound, find_round
 from app.web.charts.network_map import NetworkMap, network_map
 from app.web.context import engine, page, require_interval
-from app.web.explanations import TABLE_OF_KIND, binding_limits
+from app.web.explanations import KIND_TEXT, binding_limits
 from app.web.formats import Formats
 from app.web.read_models.operations import latest_round_with_state, worst_round_of_day
 from app.web.views.household_access import LATEST_S
@@ -47,7 +48,8 @@ def network(start_s: int | None) -> str:
             near = {step: find_round(connection, found.start_s + step * step_s) for step in (-1, 1)}
             day = day_of(found.start_s, present.zone, step_s)
             worst_s = worst_round_of_day(connection, start_s=day.start_s, end_s=day.end_s)
-    drawing = network_drawing()
+        drawing = network_drawing()
+        feeders = () if start_s is None else feeder_rooms(connection, drawing, start_s=start_s)
     state = {} if found is None else found.network_state()
     chart = _map(drawing, state, found, present.fmt)
     lines, trafos = (
@@ -68,6 +70,8 @@ def network(start_s: int | None) -> str:
         extremes=extremes,
         loadings=sorted([*lines, *trafos], key=lambda item: -item[1]),
         voltages=voltages,
+        feeders=feeders,
+        kind_text=KIND_TEXT,
         worst_start_s=worst_s,
         map_label=map_label(extremes, present.fmt),
         previous_url=_url(near.get(-1)),

@@ -1,16 +1,18 @@
 """One round explained to one member: why this price."""
 
-import json
-
 from flask import abort, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
+from app.feeder_room import drawing_from
 from app.storage.database import reading
+from app.storage.store.community import envelopes
+from app.storage.store.members import metering_points
 from app.storage.store.rounds import find_round
 from app.web.charts.merit_order import merit_order
 from app.web.context import engine, page, require_interval
-from app.web.explanations import binding_limits, price_sentences
+from app.web.explanations import binding_limits, held_back_sentence, price_sentences
 from app.web.read_models.prices import latest_cleared_start_s, price_story
+from app.web.room import rooms_of
 from app.web.views.household_access import LATEST_S, household, participant_id
 
 
@@ -32,10 +34,15 @@ def why(start_s: int) -> str:
     with reading(engine()) as connection:
         story = price_story(connection, participant_id(), start_s)
         step_s = present.interval_s
+        points = metering_points(connection, participant_id=participant_id())
+        own = [point.id for point in points]
+        published = envelopes(connection, start_s=start_s, end_s=start_s + 1, points=own)
         before, after = (find_round(connection, start_s + step) for step in (-step_s, step_s))
     if story is None:
         abort(404, "There is no market round for that interval.")
-    drawing = json.loads((present.community.drawing_json if present.community else None) or "{}")
+    drawing = drawing_from(present.community.drawing_json if present.community else None)
+    document = story.round.clearing_document()
+    feed_in_price = document.get("rules", {}).get("feed_in_price_micro_per_kwh") or 0
     limits = [part.limit_micro_per_kwh for part in story.own]
     chart = None
     if story.demand and story.supply:
@@ -51,7 +58,14 @@ def why(start_s: int) -> str:
         "household/why.html",
         story=story,
         sentences=price_sentences(story, present.fmt),
-        binding=binding_limits(story.round.clearing_document(), drawing, present.fmt),
+        binding=binding_limits(document, drawing, present.fmt),
+        phases=bool(document.get("phases", {}).get("violations")),
+        held_back=[
+            sentence
+            for part in story.own
+            if (sentence := held_back_sentence(part, feed_in_price, present.fmt)) is not None
+        ],
+        rooms=rooms_of(points, published, drawing, present.fmt, minutes=present.minutes),
         chart=chart,
         chart_label=(
             f"Supply and demand: {present.fmt.energy(story.supply_wh)} offered, {present.fmt.energy(story.demand_wh)} "
