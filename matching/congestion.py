@@ -23,6 +23,7 @@ from matching.stopwatch import Stopwatch
 
 ROUNDS_MAX = 30
 NEW_ROWS_A_ROUND = 8
+NEW_ROWS_OF_VIOLATIONS = 1 / 10  # in networks so large that this is more
 CUTS_FROM_ROUND = 4
 INFEASIBLE_ROUNDS_MAX = 3
 MARGIN = 2e-8  # of a limit: what the last linearisation may be wrong by
@@ -126,7 +127,7 @@ def _activate(search: _Search) -> None:
     new = [violation for violation in search.point.violations if limit_key(violation) not in search.active]
     first_of_kind = {violation.kind: violation for violation in reversed(new)}
     ranked = sorted(new, key=lambda violation: first_of_kind[violation.kind] is not violation)
-    for violation in ranked[:NEW_ROWS_A_ROUND]:
+    for violation in ranked[: max(NEW_ROWS_A_ROUND, int(NEW_ROWS_OF_VIOLATIONS * len(new)))]:
         search.active[limit_key(violation)] = violation
 
 
