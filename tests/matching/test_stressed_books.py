@@ -156,3 +156,18 @@ def test_open_dss_sees_every_limit_kept_or_the_light_is_red(seed: int) -> None:
         and percent.max() <= limits.max_loading_percent + LOADING_PERCENT
     )
     assert kept or result.clearing.status is Status.RED, case.name
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_limits_far_away_leave_the_plain_auction_to_the_wh_and_the_tick(seed: int) -> None:
+    from stressed_books import network_within
+
+    case = published(seed).case
+    around = {"interval_minutes": case.interval_minutes, "rules": case.rules}
+    plain = clear(case.book, **around)
+    wide = network_within(case.spec, 0.01, 1.99, 1e6)
+    limited = clear(case.book, **around, limits=wide, baseline_w=case.baseline_w, baseline_var=case.baseline_var)
+    if limited.point is None or limited.status is Status.RED:
+        pytest.skip("beyond what has a power flow at all")
+    assert limited.trades() == plain.trades()
+    assert (limited.binding, limited.congestion_rent_nano) == ((), 0)
