@@ -172,7 +172,7 @@ class Running:
 
     def says(self, text: str) -> bool:
         """Wait for a line of the log."""
-        for _ in range(300):
+        for _ in range(900):
             if text in self.log.read_text():
                 return True
             assert self.process.poll() is None, self.log.read_text()
@@ -218,7 +218,7 @@ def test_a_running_process_refuses_a_wrong_file_in_one_line_and_takes_the_next_g
                 assert set(outbox.states()) == {"D001", "D002"}
         finally:
             running.process.send_signal(signal.SIGTERM)
-            assert running.process.wait(20) == 0
+            assert running.process.wait(60) == 0
         await street.close()
 
     asyncio.run(scenario())

@@ -53,7 +53,7 @@ def connects(port: int) -> bool:
         return line.connect_ex(("127.0.0.1", port)) == 0
 
 
-def waited_for(true, seconds: float = 30.0):
+def waited_for(true, seconds: float = 90.0):
     deadline = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < deadline, "waited in vain"
@@ -64,7 +64,7 @@ def waited_for(true, seconds: float = 30.0):
 def heard(port: int, topic: str, count: int = 1) -> dict[str, str]:
     """What mosquitto_sub hears, topic to text."""
     who = ["mosquitto_sub", "-p", str(port), "-u", "gateway", "-P", "reading"]
-    command = [*who, "-t", topic, "-v", "-C", str(count), "-W", "20"]
+    command = [*who, "-t", topic, "-v", "-C", str(count), "-W", "60"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return dict(line.split(" ", 1) for line in result.stdout.splitlines())
 
@@ -144,7 +144,7 @@ def test_a_broker_that_comes_late_or_again_hears_the_gateway_and_readings_never_
                 with broker(tmp_path, port):
                     assert heard(port, "commonwatt/mill-lane/D001")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
 
 
 def states(outbox: Path) -> set[str]:
