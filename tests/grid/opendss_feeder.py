@@ -70,6 +70,15 @@ class OpenDssFeeder:
         amperes = np.array(opendssdirect.CktElement.CurrentsMagAng()).reshape(2, 3, 2)[:, :, 0]
         return amperes.max(axis=0)
 
+    def trafo_loading_percent(self, trafo: int) -> float:
+        """The highest current of any phase at either end, of what is rated there."""
+        opendssdirect.Circuit.SetActiveElement(f"Transformer.T{trafo}")
+        amperes = np.array(opendssdirect.CktElement.CurrentsMagAng()).reshape(2, -1, 2)[:, : len(PHASES), 0]
+        row = self.net.trafo.loc[trafo]
+        kva = row.sn_mva * 1e3 * row.df * row.parallel
+        rated = kva / (np.sqrt(3) * np.array([row.vn_hv_kv, row.vn_lv_kv]))
+        return float(100 * (amperes.max(axis=1) / rated).max())
+
     def _source(self) -> None:
         grid = self.net.ext_grid.iloc[0]
         kv = self.net.bus.vn_kv[grid.bus]
