@@ -61,6 +61,8 @@ class _Kinds:
 
 def row_prices(problem: ClassProblem, solution: ClassSolution, main: int, rule: PriceRule) -> RowPrices | None:
     """Prices that support an optimum; `main` is the class of sellers whose price is quoted. None if there are none."""
+    if not problem.classes.sellers:
+        return None  # nobody has a price to quote, and nothing can be traded
     system = _Support(problem, solution)
     for slack in SLACKS:
         lower, upper = system.extreme(slack, main, +1.0), system.extreme(slack, main, -1.0)

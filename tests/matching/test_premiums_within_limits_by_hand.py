@@ -95,6 +95,16 @@ def test_curtailable_energy_is_curtailed_only_as_far_as_the_line_asks_and_flexib
     }
 
 
+def test_where_nobody_sells_what_the_line_cannot_carry_is_curtailed_and_nothing_trades() -> None:
+    result = behind_a_line(
+        100,
+        bid("green", 300, 200_000, "solar:10000", firm="curtailable", bus=1),
+        bid("grey", 50, 200_000, firm="firm", bus=1),
+    )
+    assert (result.status, result.traded_wh) == (Status.AMBER, 0)
+    assert outcome(result) == {"green": (0, 250, None), "grey": (0, 0, None)}
+
+
 def village(count: int, *, seed: int) -> tuple[OrderBook, GridNetwork]:
     """Orders at the low-voltage homes of a rural network at noon: far more sun than the network carries."""
     network = open_network("simbench:1-LV-rural3--2-sw")
