@@ -122,6 +122,20 @@ class GridNetwork:
             return self._net_loaded
         return self._net
 
+    def islanded(self, bus: int) -> "GridNetwork":
+        """The same network cut off from the grid above it, formed by the unit at `bus`; see `grid.islanding`.
+
+        Raises NetworkError. Imports pandapower.
+        """
+        from grid.islanding import islanded
+
+        return GridNetwork(
+            islanded(self._pandapower(), bus),
+            v_min_pu=self.limits.v_min_pu,
+            v_max_pu=self.limits.v_max_pu,
+            max_loading_percent=self.limits.max_loading_percent,
+        )
+
     @property
     def safety_note(self) -> str | None:
         """What a reader of results must know about this network, if anything."""

@@ -3,6 +3,7 @@
   no network, or nothing binds   sort and merge                             (auction.py)
   a limit is passed              optimise, power flow, linearise, repeat    (congestion.py)
   limits cannot be kept          curtail as far as helps, firm orders trade (scarcity.py)
+  no supplier                    the same of another book                   (island)
 
 Where energy has attributes or grid fees, classes of sellers and of buyers are matched (`matching.preferences`) in the
 place of sort and merge, and the same loop optimises over them. A mechanism that does not optimise is asked in the place
@@ -24,7 +25,9 @@ from matching.book import IntArray, OrderBook
 from matching.congestion import BoundMarket, BoundResult, keep_limits
 from matching.decision import Decision, Refusal
 from matching.disaggregation import WholeOutcome
-from matching.injections import feeder_of
+from matching.injections import Feeder, feeder_of
+from matching.island.publication import on_island
+from matching.island.rules import as_cleared
 from matching.mechanisms.interface import Match
 from matching.optimiser import OneClass, Optimiser
 from matching.preferences.network import ByClass, priced_within_rows
@@ -58,27 +61,64 @@ def clear(
 
     `baseline_w` and `baseline_var` [n_bus], + into the grid, are what flows beside the book; zero if not given.
     Raises BookError for orders that cannot be cleared, RuleError for circumstances that contradict and LossesNotCovered
-    where the market must buy losses that nobody offers.
+    where the market must buy losses that nobody offers; an island is dark then.
     """
     if interval_minutes not in INTERVAL_MINUTES:
         raise RuleError(f"an interval lasts {', '.join(map(str, INTERVAL_MINUTES))} minutes, not {interval_minutes}")
     if limits is None and rules.losses == "market":
         raise RuleError("the market can buy losses only of a network: give one, or leave losses to the grid")
+    if limits is not None and rules.island is not None and rules.losses == "grid":
+        raise RuleError("on an island nobody else covers what a network loses: let the market buy losses")
     stopwatch = Stopwatch()
     with stopwatch.measuring("solve"):
         require_valid(book, None if limits is None else limits.buses)
-    tie_keys = keyed_tie_keys(book.order_ids, rules.tie_seed)
-    terms = Terms(book=book, rules=rules, interval_minutes=interval_minutes, tie_keys=tie_keys)
+    terms = _terms(book, rules, interval_minutes)
     require_attributes_tradable(terms)
-    if limits is None:
-        with stopwatch.measuring("solve"):
-            match = terms.mechanism.match(terms.tradable(book.quantity_wh))
-        return publish(_plain_decision(match, book.quantity_wh), terms, stopwatch)
-    feeder = feeder_of(
-        book, limits, interval_minutes=interval_minutes, baseline_w=baseline_w, baseline_var=baseline_var
+    feeder = None
+    if limits is not None:
+        feeder = feeder_of(
+            terms.book, limits, interval_minutes=interval_minutes, baseline_w=baseline_w, baseline_var=baseline_var
+        )
+    if rules.island is None:
+        return publish(_decided(terms, feeder, stopwatch), terms, stopwatch, feeder)
+    if baseline_w is not None and np.any(baseline_w):
+        raise RuleError("on an island all energy is somebody's order: leave active power out of the baseline")
+    decision = _decided_on_island(terms, feeder, stopwatch)
+    seen = None if decision.status is Status.RED else feeder
+    return on_island(publish(decision, terms, stopwatch, seen), book, rules.island)
+
+
+def _terms(book: OrderBook, rules: MarketRules, interval_minutes: int) -> Terms:
+    island, tie_keys = rules.island, keyed_tie_keys(book.order_ids, rules.tie_seed)
+    return Terms(
+        book=book if island is None else as_cleared(book, island),
+        rules=rules,
+        interval_minutes=interval_minutes,
+        tie_keys=tie_keys,
+        own_limit_micro_per_kwh=None if island is None else book.limit_micro_per_kwh,
     )
-    market = BoundMarket(terms=terms, feeder=feeder, stopwatch=stopwatch)
-    return publish(_within_limits(market), terms, stopwatch, feeder)
+
+
+def _decided(terms: Terms, feeder: Feeder | None, stopwatch: Stopwatch) -> Decision:
+    if feeder is not None:
+        return _within_limits(BoundMarket(terms=terms, feeder=feeder, stopwatch=stopwatch))
+    with stopwatch.measuring("solve"):
+        match = terms.mechanism.match(terms.tradable(terms.book.quantity_wh))
+    return _plain_decision(match, terms.book.quantity_wh)
+
+
+def _decided_on_island(terms: Terms, feeder: Feeder | None, stopwatch: Stopwatch) -> Decision:
+    """Red and nothing accepted where nothing keeps the limits, or nobody covers what the network itself needs."""
+    try:
+        decision = _decided(terms, feeder, stopwatch)
+        judged = decision.judged
+        settled = feeder is None or judged is None or abs(feeder.loss_wh(judged) - decision.loss_wh) <= 1
+        if settled and decision.status is not Status.RED:
+            return decision
+    except LossesNotCovered:
+        pass
+    nothing = np.zeros(len(terms.book), dtype=np.int64)
+    return replace(_plain_decision(terms.mechanism.match(terms.tradable(nothing)), nothing), status=Status.RED)
 
 
 def _within_limits(market: BoundMarket) -> Decision:

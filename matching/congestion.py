@@ -20,6 +20,7 @@ from matching.optimiser import Optimiser
 from matching.problem import WelfareProblem, WelfareSolution
 from matching.rules import Terms
 from matching.stopwatch import Stopwatch
+from matching.straightness import is_proved
 
 ROUNDS_MAX = 30
 NEW_ROWS_A_ROUND = 8
@@ -94,6 +95,7 @@ class _Search:
     respected: set[LimitKey] = field(default_factory=set)
     whole_wh_margin: dict[LimitKey, float] = field(default_factory=dict)
     best: BoundResult | None = None
+    best_is_proved: bool = False
 
 
 def keep_limits(
@@ -110,11 +112,13 @@ def keep_limits(
         with market.stopwatch.measuring("power_flow"):
             limit_rows = market.feeder.limits.linearise(search.point, tuple(search.active.values()))
         kept = current if current is not None and _is_kept(market, search, current, limit_rows) else None
-        if kept is not None and not _is_progress(search, kept):
+        proved = kept is None or is_proved(kept, market.feeder, limit_rows)
+        bent = not proved and search.rounds <= STRICT_UNTIL_ROUND
+        if kept is not None and not _is_progress(search, kept, proved=proved) and not bent:
             break
         search.rounds += 1
         asked = _ask_again(market, search, limit_rows)
-        if asked is None or (kept is not None and not _promises_more(kept, asked)):
+        if asked is None or (kept is not None and not bent and not _promises_more(kept, asked)):
             break
         current = _made_whole(market, search, asked)
         if current is None:
@@ -141,11 +145,14 @@ def _is_kept(market: BoundMarket, search: _Search, current: BoundResult, limit_r
     return _loss_is_right(market, search.point, current.loss_wh)
 
 
-def _is_progress(search: _Search, kept: BoundResult) -> bool:
-    """Whether a result is better than those before it, by more than is worth the while; the best one is remembered."""
+def _is_progress(search: _Search, kept: BoundResult, *, proved: bool) -> bool:
+    """Whether a result is better than those before it, by more than is worth the while; the best one is remembered.
+
+    One that its rows prove comes before one that is worth more.
+    """
     previous = search.best
-    if previous is None or kept.welfare > previous.welfare:
-        search.best = kept
+    if previous is None or (proved, kept.welfare) > (search.best_is_proved, previous.welfare):
+        search.best, search.best_is_proved = kept, proved
     return previous is None or kept.welfare - previous.welfare > _tolerance_nano(kept)
 
 
@@ -187,7 +194,8 @@ def _made_whole(market: BoundMarket, search: _Search, asked: _Asked) -> BoundRes
     if point is None:
         return None
     kept = respected | (solution.shadow_price > 0.0)
-    _remember_what_whole_wh_passed(market, search, point, asked, kept)
+    if abs(problem.loss_wh - loss_wh) <= 1:  # more than whole Wh was moved where losses turned out otherwise
+        _remember_what_whole_wh_passed(market, search, point, asked, kept)
     _remember_what_sharing_passed(search, point, owners, solution.shadow_price > 0.0)
     search.point = point
     return BoundResult(

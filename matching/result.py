@@ -11,6 +11,7 @@ from grid.three_phase import PhaseCheck
 from matching.auction import PriceInterval
 from matching.book import IntArray, OrderBook, blocks
 from matching.certificate import Certificate, CertifiedRow, rounded
+from matching.island.outcome import IslandOutcome
 from matching.lines import decimals, lines, ranked, texts
 from matching.orders import Trade
 from matching.preferences.classes import members_without_orders
@@ -26,6 +27,9 @@ class Status(StrEnum):
     AMBER  the limits are kept by accepted flexible energy or by curtailment, or, with a mechanism that does not
            optimise, by leaving all flexible energy out; or they are kept, but a single phase passes one (`phases`)
     RED    the limits cannot be kept: no flexible order was accepted, curtailment did what it could
+
+    On an island: GREEN all firm demand is served and nothing is curtailed; AMBER all firm demand is served; RED firm
+    demand is shed.
     """
 
     GREEN = "green"
@@ -64,6 +68,7 @@ class Clearing:
     seconds          measured, and the only part that differs between two runs
     attributes       prices by class and who is filled from where, if energy has attributes or grid fees
     phases           what a look at single phases found, where somebody looked
+    island           what was shed, spilled and lost, if there is no supplier
     """
 
     book: OrderBook
@@ -92,6 +97,7 @@ class Clearing:
     checked_by: str | None
     seconds: Mapping[str, float]
     attributes: AttributeOutcome | None = None
+    island: IslandOutcome | None = None
     phases: PhaseCheck | None = None
 
     def with_phases(self, phases: PhaseCheck) -> "Clearing":
@@ -115,9 +121,10 @@ class Clearing:
                 "members_without_orders": list(members_without_orders(self.book)),
                 "grid_fees": table,
             }
+        island = {} if self.island is None else {"island": self.island.document()}
         phases = {} if self.phases is None else {"phases": self.phases.document()}
-        proof = {**self._proof_document(), **phases}
-        return {**self._outcome_document(), **preferences, **proof, "seconds": dict(self.seconds)}
+        outcome: dict[str, object] = {**self._outcome_document(), **island, **preferences}
+        return {**outcome, **self._proof_document(), **phases, "seconds": dict(self.seconds)}
 
     def digest(self) -> str:
         """SHA-256 (hex) over the document without `seconds` and all trades in the order of their ids."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from matching.auction import Supplier
 from matching.book import IntArray, OrderBook
+from matching.island.rules import Island
 from matching.mechanisms import MECHANISMS as MECHANISM_BY_NAME
 from matching.mechanisms.interface import Mechanism, Properties, Tradable, whole_tick
 from matching.mechanisms.static_key import WHOLE_PPM
@@ -36,6 +37,7 @@ class MarketRules:
     community_price   of the mechanisms that work at one; the middle of the two outside prices if not given
     keys_ppm          of `static_key`: share of all generation by participant, parts per million
     grid_fees         what a kWh costs on its way between zones; None where it costs nothing
+    island            of a feeder without a supplier; None where members have one
     """
 
     tie_seed: str
@@ -49,6 +51,7 @@ class MarketRules:
     community_price_micro_per_kwh: int | None = None
     keys_ppm: Mapping[str, int] | None = None
     grid_fees: GridFees | None = None
+    island: Island | None = None
 
     def __post_init__(self) -> None:
         if self.mechanism not in MECHANISMS:
@@ -60,11 +63,18 @@ class MarketRules:
         self._check_prices()
         self._check_keys()
         self._check_what_the_mechanism_needs()
+        self._check_island()
 
     def _check_prices(self) -> None:
         supplier, feed_in = self.supplier_price_micro_per_kwh, self.feed_in_price_micro_per_kwh
         community = self.community_price_micro_per_kwh
-        for name, price in (("supplier", supplier), ("feed-in", feed_in), ("community", community)):
+        lost_load = None if self.island is None else self.island.lost_load_micro_per_kwh
+        for name, price in (
+            ("supplier", supplier),
+            ("feed-in", feed_in),
+            ("community", community),
+            ("lost-load", lost_load),
+        ):
             if price is not None and abs(price) > LIMIT_MAX_MICRO_PER_KWH:
                 raise RuleError(
                     f"the {name} price {price} is out of range; at most {LIMIT_MAX_MICRO_PER_KWH} either way"
@@ -98,6 +108,18 @@ class MarketRules:
             raise RuleError(f"{name} takes no keys; leave them out or choose static_key")
         if self.losses == "market" and not properties.optimal:
             raise RuleError(f"{name} cannot buy losses; leave them to the grid or choose k_double_auction")
+
+    def _check_island(self) -> None:
+        if self.island is None:
+            return
+        if self.island.lost_load_micro_per_kwh <= 0:
+            raise RuleError(f"the lost-load price {self.island.lost_load_micro_per_kwh} must be above zero")
+        if self.supplier_bids:
+            raise RuleError("an island has no supplier: leave supplier price and feed-in price out")
+        if not self._properties.optimal:
+            raise RuleError(f"{self.mechanism} knows no shedding; choose k_double_auction on an island")
+        if self.grid_fees is not None:
+            raise RuleError("on an island there are no grid fees; leave them out")
 
     @property
     def _properties(self) -> Properties:
@@ -135,12 +157,16 @@ class MarketRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Terms:
-    """What one clearing is about: the book, the rules, the interval's length, and who gets an indivisible Wh."""
+    """What one clearing is about: the book, the rules, the interval's length, and who gets an indivisible Wh.
+
+    own_limit_micro_per_kwh  [n_order] of orders for which the book bids something else; None where it does not
+    """
 
     book: OrderBook
     rules: MarketRules
     interval_minutes: int
     tie_keys: TieKeys
+    own_limit_micro_per_kwh: IntArray | None = None
 
     @property
     def mechanism(self) -> Mechanism:
@@ -167,6 +193,7 @@ class Terms:
             k=self.rules.k,
             keys_ppm=self.rules.keys_ppm,
             grid_fees=self.rules.grid_fees,
+            own_limit_micro_per_kwh=self.own_limit_micro_per_kwh,
         )
 
 
@@ -179,6 +206,8 @@ def require_attributes_tradable(terms: Terms) -> None:
         raise RuleError(
             f"mechanism {rules.mechanism!r} knows no premiums and no grid fees; use k_double_auction or leave them out"
         )
+    if rules.island is not None:
+        raise RuleError("on an island energy has no premiums; leave them out")
     if rules.losses == "market":
         raise RuleError("premiums and grid fees need losses to be the grid operator's; use --losses grid")
     if rules.grid_fees is not None:

@@ -29,6 +29,7 @@ from matching.book import BookError, OrderBook
 from matching.recheck.checks import Verdict, recheck
 from matching.recheck.claims import Claims, NetworkInput, claims_of
 from matching.recheck.fields import Unreadable
+from matching.recheck.island import Islanded, as_cleared
 from matching.recheck.published import Published, Trades, published
 
 if TYPE_CHECKING:
@@ -76,10 +77,13 @@ def _verdicts(folder: Path) -> tuple[Verdict, ...]:
     if claims.network is None:
         return (*beside, *recheck(_published(folder, claims, None)))
 
+    from matching.recheck.island_network import recheck_on_island
     from matching.recheck.network import on_network, recheck_on_network
     from matching.recheck.power_flow import RecordedNetwork
 
-    network = RecordedNetwork(_network(folder, claims.network))
+    network = RecordedNetwork(
+        _network(folder, claims.network), formed_at=None if claims.island is None else claims.island.grid_forming_bus
+    )
     result = _published(folder, claims, network)
     baseline_w, baseline_var = np.zeros(len(network.buses)), np.zeros(len(network.buses))
     if claims.baseline_sha256 is not None:
@@ -88,8 +92,10 @@ def _verdicts(folder: Path) -> tuple[Verdict, ...]:
             raise InputError(f"{path} is missing; give the whole folder that `commonwatt clear --out` wrote")
         given = read_injections(path, buses=tuple(network.buses), bus_index=network.bus_index)
         baseline_w, baseline_var = given.injection_w, given.injection_var
-    on = on_network(result, claims.network, network, baseline_w=baseline_w, baseline_var=baseline_var)
-    return (*beside, _same_baseline(folder, claims), *recheck(result), *recheck_on_network(on))
+    flowing = result if claims.island is None else as_cleared(Islanded(result=result, claim=claims.island))
+    on = on_network(flowing, claims.network, network, baseline_w=baseline_w, baseline_var=baseline_var)
+    found = recheck_on_network(on) if claims.island is None else recheck_on_island(on)
+    return (*beside, _same_baseline(folder, claims), *recheck(result), *found)
 
 
 def _same_claims(document: dict[str, object]) -> Verdict:

@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.status import Status
 
 from app.cli import refusing
+from app.cli._clear_result import say_result
 from app.cli._fee_file import read_fees
+from app.cli._island_options import CutOff, cut_off, island_options
 from app.cli._key_file import read_keys
 from app.cli._order_files import no_network, read_orders
 from app.cli._proof_files import (
@@ -38,12 +40,10 @@ from grid.network import GridNetwork, open_network
 from matching.auction import LossesNotCovered
 from matching.book import BookError
 from matching.clearing import Clearing, MarketRules, clear
-from matching.preferences.classes import members_without_orders
 from matching.result import Status as TrafficLight
 from matching.rules import MECHANISMS, RuleError
 
 EXIT_RED = 3
-NOTED_MAX = 3
 EXAMPLE = """
 \b
 Examples:
@@ -85,7 +85,7 @@ binding limits, voltages and loadings, the certificate.
 Ends with
   0  cleared: green, or amber where only curtailing or flexible energy that relieves the network kept its limits
   2  bad input: one line names it, and nothing is written
-  3  red: the network's limits cannot be kept; the result is written
+  3  red: the network's limits cannot be kept, or on an island firm demand is not served; the result is written
 
 \b
 Check a result from its directory alone, with code that did not make it (docs/proof-of-a-clearing.md):
@@ -155,11 +155,12 @@ def _or_check(clear_book: Callable[..., None]) -> Callable[..., None]:
     type=FILE,
     help="from_zone,to_zone,fee_micro_per_kwh: what a kWh costs on its way, paid by the buyer; see column zone.",
 )
-@click.option("--losses", default="grid", show_default=True, help="Who buys network losses: grid (operator) or market.")
+@click.option("--losses", help="Who buys network losses: grid (operator; default), or market (default of --islanded).")
 @click.option("--supplier-price", type=int, help="The supplier sells without bound at this price, micro-units per kWh.")
 @click.option("--feed-in-price", type=int, help="The supplier buys without bound at this price, micro-units per kWh.")
 @click.option("--seed", default="commonwatt", show_default=True, help="Keys the hash that breaks ties.")
 @click.option("--json", "as_json", is_flag=True, help="Print clearing.json (or the checks) as JSON.")
+@island_options
 @_or_check
 def command(  # noqa: PLR0913 (one parameter per option of the command line)
     *,
@@ -176,6 +177,7 @@ def command(  # noqa: PLR0913 (one parameter per option of the command line)
     keys: Path | None,
     fees: Path | None,
     losses: str,
+    cut: CutOff | None,
     supplier_price: int | None,
     feed_in_price: int | None,
     seed: str,
@@ -188,6 +190,7 @@ def command(  # noqa: PLR0913 (one parameter per option of the command line)
             tie_seed=seed,
             mechanism=mechanism,
             losses=losses,
+            island=None if cut is None else cut.island,
             supplier_price_micro_per_kwh=supplier_price,
             feed_in_price_micro_per_kwh=feed_in_price,
             supplier_bids=supplier_price is not None or feed_in_price is not None,
@@ -201,14 +204,12 @@ def command(  # noqa: PLR0913 (one parameter per option of the command line)
             grid = None if network == "none" else _opened(network, v_min, v_max, max_loading)
         used = ingredients(orders, baseline, grid)
         require_no_loss(out, used)
+        rules, grid = cut_off(rules, grid, cut)
         with _busy(f"Reading {orders}") as status:
             clearing, seconds = _cleared(orders, baseline, keys, grid, rules=rules, minutes=minutes, say=status.update)
     document = _write(out, clearing, used, seconds, start)
-    for name in members_without_orders(clearing.book)[:NOTED_MAX]:
-        click.echo(f"note: member {name!r} has no order: premiums for that name apply to nothing", err=True)
-    click.echo(json.dumps(document) if as_json else _summary(clearing, out))
+    say_result(clearing, out, json.dumps(document) if as_json else None)
     if clearing.status is TrafficLight.RED:
-        click.echo("red: the network's limits cannot be kept; see binding in clearing.json", err=True)
         sys.exit(EXIT_RED)
 
 
@@ -281,15 +282,6 @@ def _write(
     if earlier.files and earlier.book_digest != document["book_digest"]:
         click.echo(f"note: {out} held the result of another book ({earlier.about}), which is replaced", err=True)
     return document
-
-
-def _summary(clearing: Clearing, out: Path) -> str:
-    price = clearing.clearing_price_micro_per_kwh
-    at = "" if price is None else f" at {price / 1e6:.4f} per kWh"
-    return (
-        f"{clearing.status.value}: {clearing.traded_wh / 1000:.3f} kWh traded{at}, {len(clearing.book)} orders, "
-        f"{len(clearing.binding)} limits binding; see {out / 'trades.csv'} and {out / 'clearing.json'}"
-    )
 
 
 def _busy(doing: str) -> Status:

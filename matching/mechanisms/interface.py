@@ -75,6 +75,7 @@ class Tradable:
     k                where in the interval of supporting prices the double auction's price lies
     grid_fees        by zones; None for none
     keys_ppm         share of generation by participant, parts per million; None for equal shares of those who buy
+    own_limit_micro_per_kwh  [n_order] of buyers for whom the book bids more; None where it bids their own
     """
 
     book: OrderBook
@@ -88,6 +89,7 @@ class Tradable:
     k: float = 0.5
     grid_fees: GridFees | None = None
     keys_ppm: Mapping[str, int] | None = None
+    own_limit_micro_per_kwh: IntArray | None = None
 
     def accepting(self, price_micro_per_kwh: int) -> tuple[IntArray, IntArray]:
         """Positions of the sell and of the buy orders with something to trade whose limits accept the price."""

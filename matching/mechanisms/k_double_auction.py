@@ -55,7 +55,9 @@ def price_rule(tradable: Tradable, accepted_wh: IntArray) -> PriceRule:
     target = tradable.thin_book_price_micro_per_kwh
     if target is not None and not is_thin(tradable.book, accepted_wh):
         target = None
-    return PriceRule(k=tradable.k, target_micro_per_kwh=target)
+    own, wanted = tradable.own_limit_micro_per_kwh, ~tradable.book.is_sell & (accepted_wh > 0)
+    at_most = None if own is None or not wanted.any() else int(own[wanted].min())
+    return PriceRule(k=tradable.k, target_micro_per_kwh=target, at_most_micro_per_kwh=at_most)
 
 
 def is_thin(book: OrderBook, accepted_wh: IntArray) -> bool:

@@ -7,7 +7,7 @@ know is refused (`fields.py`), never passed.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from matching.recheck import accounts, bound, mechanisms, preference_bound, preferences, prices, sharing
+from matching.recheck import accounts, bound, island, mechanisms, preference_bound, preferences, prices, sharing
 from matching.recheck.filled import Filled, filled_of
 from matching.recheck.published import Published
 
@@ -47,6 +47,14 @@ CHECKS: tuple[tuple[str, Callable[[Published], Iterable[str]]], ...] = (
 )
 
 
+ISLAND_CHECKS: tuple[tuple[str, Callable[[island.Islanded], Iterable[str]]], ...] = (
+    ("left over", island.left_over),
+    ("island totals", island.totals),
+    ("island ranking", island.ranking),
+    ("island light", island.light),
+)
+
+
 PREFERENCE_CHECKS: tuple[tuple[str, Callable[[Filled], Iterable[str]]], ...] = (
     ("parts", preferences.sums),
     ("premiums and fees", preferences.premiums_and_fees),
@@ -67,6 +75,8 @@ UNCHECKED = {
 
 def recheck(result: Published) -> tuple[Verdict, ...]:
     """Everything that can be seen in the files without the network."""
+    if result.claims.island is not None:
+        return _recheck_island(island.Islanded(result=result, claim=result.claims.island))
     if result.claims.preferences is None:
         return tuple(verdict(name, check, result) for name, check in CHECKS)
     filled, unchecked = filled_of(result), dict(UNCHECKED)
@@ -78,4 +88,13 @@ def recheck(result: Published) -> tuple[Verdict, ...]:
     found.append(verdict("optimality", best, filled))
     found.append(verdict("sharing", sharing.margin, result, filled.classes.of_order))
     found += [Verdict(name=name, about=about, wrong=(), is_checked=False) for name, about in unchecked.items()]
+    return tuple(found)
+
+
+def _recheck_island(on: island.Islanded) -> tuple[Verdict, ...]:
+    placed, cleared = on.result, island.as_cleared(on)
+    found = [verdict(name, check, on) for name, check in ISLAND_CHECKS]
+    for name, check in CHECKS:
+        if name not in island.KNOW_FIRMNESS:
+            found.append(verdict(name, check, placed if name in island.LOOK_AT_WHAT_WAS_PLACED else cleared))
     return tuple(found)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from matching.recheck.fields import Fields, Unreadable
+from matching.recheck.island_claims import IslandClaim, island_of
 from matching.recheck.preference_claims import CertifiedPrices, PreferenceClaims, certified_prices_of, preferences_of
 
 KINDS = ("voltage_high", "voltage_low", "line_loading", "trafo_loading")
@@ -159,6 +160,7 @@ class Claims:
     certificate: Certificate
     rules: Rules
     preferences: PreferenceClaims | None
+    island: IslandClaim | None
     network: NetworkInput | None
     baseline_sha256: str | None
 
@@ -171,6 +173,7 @@ def claims_of(document: object) -> Claims:
         top.take(told)
     inputs = top.inner("inputs")
     has_preferences = isinstance(document, Mapping) and "preferences" in document
+    has_island = isinstance(document, Mapping) and "island" in document
     has_prices = top.has("supporting_prices_micro_per_kwh")
     claims = Claims(
         mechanism=MECHANISMS[mechanism],
@@ -192,6 +195,7 @@ def claims_of(document: object) -> Claims:
         certificate=_certificate(top.inner("certificate"), with_classes=has_preferences),
         rules=_rules(top.inner("rules"), MECHANISMS[mechanism]),
         preferences=preferences_of(top.inner("preferences")) if has_preferences else None,
+        island=island_of(top.inner("island")) if has_island else None,
         network=_network(inputs.inner("network")) if inputs.has("network") else None,
         baseline_sha256=inputs.text("baseline_sha256") if inputs.has("baseline_sha256") else None,
     )

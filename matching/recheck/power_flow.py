@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.content import network_digest
-from grid.feeder import BusDirectory, bus_names
+from grid.feeder import BusDirectory, NetworkError, bus_names
 from grid.limits import FloatArray
 from grid.soundness import INJECTION_TABLES
 from matching.book import IntArray
@@ -27,12 +27,16 @@ NEAR = {"init": "results", "recycle": {"bus_pq": True, "trafo": False, "gen": Fa
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class State:
-    """One power flow: voltage by bus index, loading by index of line and transformer, as pandapower reports them."""
+    """One power flow: voltage by bus index, loading by index of line and transformer, as pandapower reports them.
+
+    slack_w  what the grid above, or on an island the grid-forming unit, gives beside the injections
+    """
 
     vm_pu: dict[int, float]
     line_loading: dict[int, float]
     trafo_loading: dict[int, float]
     loss_w: float
+    slack_w: float
 
     def value(self, kind: str, element: int) -> float | None:
         """What a limit of this kind looks at; None if there is no such element in service."""
@@ -41,9 +45,13 @@ class State:
 
 
 class RecordedNetwork:
-    """The network with one injection per bus and nothing else that injects."""
+    """The network with one injection per bus and nothing else that injects.
 
-    def __init__(self, net: "pandapowerNet") -> None:
+    `formed_at` makes it an island: the unit at that bus holds 1 p.u. in the place of the external grid, whose
+    transformers are open.
+    """
+
+    def __init__(self, net: "pandapowerNet", *, formed_at: int | None = None) -> None:
         import pandapower
         from pandapower.topology import unsupplied_buses
 
@@ -51,6 +59,8 @@ class RecordedNetwork:
         self._net = copy.deepcopy(net)
         for table in INJECTION_TABLES:
             self._net[table] = self._net[table].iloc[0:0]
+        if formed_at is not None:
+            _cut_off(self._net, formed_at)
         in_service = self._net.bus.index[self._net.bus.in_service.astype(bool)]
         self.buses = sorted(set(map(int, in_service)) - set(map(int, unsupplied_buses(self._net))))
         names = bus_names(self._net)
@@ -85,4 +95,19 @@ class RecordedNetwork:
             line_loading=loading[0],
             trafo_loading=loading[1],
             loss_w=1e6 * float(net.res_line.pl_mw.sum() + net.res_trafo.pl_mw.sum()),
+            slack_w=1e6 * float(net.res_ext_grid.p_mw.sum()),
         )
+
+
+def _cut_off(net: "pandapowerNet", bus: int) -> None:
+    """Open the transformers at external grids and let the unit at `bus` hold the voltage. Raises NetworkError."""
+    import pandapower
+
+    if bus not in net.bus.index:
+        raise NetworkError(f"the grid-forming bus {bus} is not in the network; have the result published again")
+    above = [] if bus in net.ext_grid.bus.tolist() else net.ext_grid.bus[net.ext_grid.in_service].tolist()
+    for at, trafo in net.trafo.iterrows():
+        if trafo.hv_bus in above or trafo.lv_bus in above:
+            net.trafo.at[at, "in_service"] = False
+    net["ext_grid"] = net["ext_grid"].iloc[0:0]
+    pandapower.create_ext_grid(net, bus, vm_pu=1.0)

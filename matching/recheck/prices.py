@@ -109,6 +109,9 @@ def _chosen(result: Published, lower: float, upper: float) -> float:
     if rules.thin_book_price and _is_thin(result):
         middle = ((rules.supplier_price or 0) + (rules.feed_in_price or 0)) // 2
         return min(max(middle, lower), upper)
+    buys = ~result.book.is_sell & (result.accepted_wh > 0)
+    if result.own_limit is not None and buys.any():  # an island: no more than buyers' own limits unless it must be
+        upper = max(lower, min(upper, int(result.own_limit[buys].min())))
     return lower + rules.k * (upper - lower)
 
 

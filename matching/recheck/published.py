@@ -47,6 +47,7 @@ class Published:
 
     listed_wrongly  orders that trades.csv leaves out, lists twice or does not know, each with what is wrong
     parts           what sources.csv says, where energy has premiums or fees
+    own_limit       [n_order] limits as placed, where on an island the book that was cleared bids more
     """
 
     book: OrderBook
@@ -58,6 +59,7 @@ class Published:
     claims: Claims
     listed_wrongly: tuple[str, ...]
     parts: Parts | None = None
+    own_limit: IntArray | None = None
 
     @property
     def side(self) -> IntArray:

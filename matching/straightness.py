@@ -1,0 +1,41 @@
+"""Whether the rows behind a result are those of the network at the result: only then do they prove it.
+
+A row is made where the loop stood one round before. Where the network bends in between, its prices are those of another
+point, and it leaves another room than the power flow does.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grid.limits import LimitRow
+from matching.cuts import limit_key
+from matching.injections import Feeder
+
+if TYPE_CHECKING:
+    from matching.congestion import BoundResult
+
+BENT_MAX = 5e-5  # of a limit: how far a row may be from the power flow at the result
+TURNED_MAX = 1e-2  # of a row's largest effect: how much its slope may have changed until there
+
+
+def is_proved(result: "BoundResult", feeder: Feeder, limit_rows: tuple[LimitRow, ...]) -> bool:
+    """Whether a result is the optimum of its losses and of rows that say of its state what the power flow says there.
+
+    Rows that are used up count, and those that told orders apart. `limit_rows` are the same limits linearised at it.
+    """
+    if abs(result.problem.loss_wh - result.loss_wh) > 1:
+        return False
+    rows, point = result.rows, result.point
+    left = rows.room - rows.effect_per_wh @ feeder.moved_wh(point)
+    fresh = feeder.rows(limit_rows, point)
+    at = {(row.kind, row.element): number for number, row in enumerate(limit_rows)}
+    for number, owner in enumerate(result.owners):
+        row, effect = limit_rows[at[limit_key(owner)]], fresh.effect_per_wh[at[limit_key(owner)]]
+        bent = BENT_MAX * abs(row.limit)
+        if not result.apart[number] and left[number] > bent:
+            continue
+        turned = np.abs(effect - rows.effect_per_wh[number]).max(initial=0.0)
+        if turned > TURNED_MAX * np.abs(effect).max(initial=0.0) or abs(left[number] - row.limit + row.value) > bent:
+            return False
+    return True
