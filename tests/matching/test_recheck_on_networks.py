@@ -8,7 +8,7 @@ import pandapower
 import pytest
 from attribute_cases import ZONES
 from feeder_cases import two_homes
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, currently_in_test_context, event, given, settings
 from hypothesis import strategies as st
 from market_cases import order
 from recheck_cases import SOMEWHERE, wrong_on_network
@@ -24,7 +24,7 @@ from matching.preferences.fees import GridFees
 from matching.recheck.power_flow import RecordedNetwork
 from matching.result import Status
 
-TRIED = settings(max_examples=max(40, settings.default.max_examples))
+TRIED = settings(max_examples=max(40, settings().max_examples))
 LIMITS = ((0.9, 1.1, 100.0), (0.97, 1.03, 60.0), (0.95, 1.05, 20.0))  # v_min_pu, v_max_pu, max_loading_percent
 REFUSING = sorted(name for name, mechanism in MECHANISMS.items() if not mechanism.properties.optimal)
 SUPPLIED = {"supplier_price_micro_per_kwh": 320_000, "feed_in_price_micro_per_kwh": 80_000}
@@ -109,7 +109,8 @@ def check(street: Street, placed: list[Order], chosen: MarketRules, baseline_wh:
         )
     except LossesNotCovered:
         assume(False)
-    event(f"{clearing.status.value}, rows: {len(clearing.certificate.rows)}")
+    if currently_in_test_context():
+        event(f"{clearing.status.value}, rows: {len(clearing.certificate.rows)}")
     assert wrong_on_network(clearing, street.network, street.recorded, baseline_w=baseline_w) == {}
 
 
@@ -153,6 +154,27 @@ def test_every_other_mechanism_on_a_stressed_street_passes_every_check(
 ) -> None:
     chosen = data.draw(rules(mechanism=data.draw(st.sampled_from(REFUSING))))
     check(streets[at], placed, chosen, baseline_wh)
+
+
+def test_the_row_that_sets_a_price_is_made_at_the_result(streets: tuple[Street, ...]) -> None:
+    """The first round's row, made far from here, leads to a result within the limits too: it must not be the proof."""
+    placed = [
+        order("o0", "buy", 997, 60_000, "firm", bus=2),
+        order("o1", "sell", 2_500, 240_000, "flexible", bus=2),
+        order("o3", "sell", 2_991, 60_000, "flexible", bus=1),
+        order("o6", "buy", 3_988, 60_000, "firm", bus=2),
+        order("o7", "sell", 4_985, 320_000, "firm", bus=1),
+    ]
+    check(streets[2], placed, MarketRules(tie_seed=""), 0)
+
+
+def test_with_losses_bought_too_the_row_that_sets_a_price_is_made_at_the_result(streets: tuple[Street, ...]) -> None:
+    placed = [
+        order("o0", "sell", 500, 60_000, "firm", bus=3),
+        order("o1", "sell", 1_500, 240_000, "flexible", bus=3),
+        order("o7", "buy", 1_500, 260_000, "firm", bus=1),
+    ]
+    check(streets[2], placed, MarketRules(tie_seed="", losses="market", **SUPPLIED), 1_500)
 
 
 def test_energy_left_out_without_need_is_noticed(streets: tuple[Street, ...]) -> None:
