@@ -56,7 +56,7 @@ class BoundResult:
     apart: BoolArray
     loss_wh: int
     point: OperatingPoint
-    welfare: int
+    worth_nano: float  # the welfare, less what is curtailed needlessly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -146,23 +146,21 @@ def _is_kept(market: BoundMarket, search: _Search, current: BoundResult, limit_r
 
 
 def _is_progress(search: _Search, kept: BoundResult, *, proved: bool) -> bool:
-    """Whether a result is better than those before it, by more than is worth the while; the best one is remembered.
-
-    One that its rows prove comes before one that is worth more.
-    """
+    """Whether a result is better by more than is worth the while; the best is remembered, if possible a proved one."""
     previous = search.best
-    if previous is None or (proved, kept.welfare) > (search.best_is_proved, previous.welfare):
+    if previous is None or (proved, kept.worth_nano) > (search.best_is_proved, previous.worth_nano):
         search.best, search.best_is_proved = kept, proved
-    return previous is None or kept.welfare - previous.welfare > _tolerance_nano(kept)
+    return previous is None or kept.worth_nano - previous.worth_nano > _tolerance_nano(kept)
 
 
 def _promises_more(kept: BoundResult, asked: _Asked) -> bool:
     """Whether the rows as they are at a result leave room for a better one."""
-    return asked.solution.objective_nano - kept.solution.objective_nano > _tolerance_nano(kept)
+    gain = asked.problem.promise_nano(asked.solution) - kept.problem.promise_nano(kept.solution)
+    return gain > _tolerance_nano(kept)
 
 
 def _tolerance_nano(kept: BoundResult) -> float:
-    return GAIN_RELATIVE_MAX * max(1.0, abs(kept.welfare))
+    return GAIN_RELATIVE_MAX * max(1.0, abs(kept.worth_nano))
 
 
 def _ask_again(market: BoundMarket, search: _Search, limit_rows: tuple[LimitRow, ...]) -> _Asked | None:
@@ -207,7 +205,7 @@ def _made_whole(market: BoundMarket, search: _Search, asked: _Asked) -> BoundRes
         apart=kept,
         loss_wh=loss_wh,
         point=point,
-        welfare=search.optimiser.welfare(outcome),
+        worth_nano=search.optimiser.welfare(outcome) - problem.needless_nano(outcome.curtailed_wh),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from grid.limits import FloatArray
 from matching.auction import Supplier
+from matching.book import IntArray
 from matching.cells import INERT, NO_GROUP, Cells, Columns
 
 VOLUME_PREFERENCE = 1e-3  # of a price scaled to 10^5 at most; the solver resolves 10^-7
@@ -36,6 +37,14 @@ class WelfareProblem:
     loss_wh: int
     curtailment_price_micro_per_kwh: int
     elastic: bool = False
+
+    def needless_nano(self, curtailed_wh: IntArray | FloatArray) -> float:
+        """What counts against a result beside its welfare: a nano-unit for each Wh that is curtailed for nothing."""
+        return 0.0 if self.curtailment_price_micro_per_kwh else float(curtailed_wh.sum())
+
+    def promise_nano(self, optimum: "WelfareSolution") -> float:
+        """What an optimum is worth by the same measure."""
+        return optimum.objective_nano - self.needless_nano(optimum.curtailed_wh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -177,6 +177,20 @@ def test_with_losses_bought_too_the_row_that_sets_a_price_is_made_at_the_result(
     check(streets[2], placed, MarketRules(tie_seed="", losses="market", **SUPPLIED), 1_500)
 
 
+def test_where_curtailing_costs_nothing_no_more_is_curtailed_than_the_limits_ask(streets: tuple[Street, ...]) -> None:
+    """Nobody buys and nobody pays for what is fed in, so the welfare is zero however much of the sun is cut off."""
+    placed = [
+        order(f"o{quantity_wh}", "sell", quantity_wh, 60_000, "curtailable", bus=3) for quantity_wh in (4_985, 3_988)
+    ]
+    clearing = clear(
+        OrderBook.from_orders(placed), interval_minutes=15, rules=MarketRules(tie_seed=""), limits=streets[1].grid
+    )
+    (binding,) = clearing.binding
+    assert binding.value == pytest.approx(binding.limit, rel=1e-4)
+    assert 0 < clearing.curtailed_wh.sum() < 8_000
+    check(streets[1], placed, MarketRules(tie_seed=""), 0)
+
+
 def test_energy_left_out_without_need_is_noticed(streets: tuple[Street, ...]) -> None:
     """A battery that the street could have carried, passed over under the cover of an amber light."""
     placed = [
