@@ -22,7 +22,7 @@ from matching.problem import EXCESS_COST, SUPPLIER_AVERSION, VOLUME_PREFERENCE_M
 NEAR_POOLS = 4  # of each class, those that cost least to move
 REACHES_WH = (8, 2**40)  # how far a pool may be moved; the second for when the first leaves no balance
 NODES_MAX = 500
-GAP_MICRO = 50.0  # less than one Wh by one tick
+GAP_MICRO = 0.5  # of worth in micro-units times Wh: less than what tells two ways apart that are equally good
 OPTIONS: dict[str, str | int | float] = {
     "solver": "simplex",
     "mip_max_nodes": NODES_MAX,

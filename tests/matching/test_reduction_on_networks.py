@@ -70,6 +70,6 @@ def test_a_stressed_book_ends_with_the_same_energy_from_few_columns_as_from_all_
     assert (default is None) == (all_cells is None)
     if default is None or all_cells is None:
         return
-    assert default.welfare == all_cells.welfare
+    assert default.worth_nano == all_cells.worth_nano
     assert (default.outcome.accepted_wh == all_cells.outcome.accepted_wh).all()
     assert (default.outcome.curtailed_wh == all_cells.outcome.curtailed_wh).all()
