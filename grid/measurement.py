@@ -1,5 +1,6 @@
 """Reading a solved network: voltages, loadings, losses, and which limits are passed."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,8 +28,8 @@ class Limits:
             raise ValueError(
                 f"voltage limits must be 0 < lowest < highest < 2 p.u., not {self.v_min_pu}, {self.v_max_pu}"
             )
-        if not self.max_loading_percent > 0.0:
-            raise ValueError(f"the highest loading must be above 0 percent, not {self.max_loading_percent}")
+        if not 0.0 < self.max_loading_percent < math.inf:
+            raise ValueError(f"the highest loading must be a number of percent above 0, not {self.max_loading_percent}")
         if self.max_loading_percent <= LARGEST_FRACTION:
             raise ValueError(
                 f"the highest loading is in percent: {self.max_loading_percent} looks like a fraction, give "

@@ -103,7 +103,6 @@ def _simbench(code: str) -> "pandapowerNet":
 
 def _pandapower_file(name: str) -> "pandapowerNet":
     import pandapower
-    from pandas import DataFrame
 
     path = Path(name)
     remedy = "write it with pandapower.to_json"
@@ -118,11 +117,23 @@ def _pandapower_file(name: str) -> "pandapowerNet":
         net = pandapower.from_json(str(path))
     except Exception as failure:  # a damaged file makes it raise anything
         raise NetworkError(f"{path} is a damaged pandapower network ({failure}): {remedy}") from failure
-    broken = [table for table in TABLES_READ if not isinstance(net.get(table), DataFrame)]
-    broken += [table for table in TABLES_READ[:4] if table not in broken and not set(net[table].columns) >= NAMED]
+    broken = broken_tables(net)
     if broken:
         raise NetworkError(f"{path} is a damaged pandapower network (table {broken[0]}): {remedy}")
     return net
+
+
+def broken_tables(net: object) -> list[str]:
+    """The tables without which what was read from a file is no network: missing, no tables, or without names."""
+    import pandapower
+    from pandas import DataFrame
+
+    if not isinstance(net, dict):
+        return list(TABLES_READ)
+    known = [name for name, table in pandapower.create_empty_network().items() if isinstance(table, DataFrame)]
+    wanted = [*TABLES_READ, *(name for name in known if name in net)]
+    broken = [table for table in wanted if not isinstance(net.get(table), DataFrame)]
+    return broken + [table for table in TABLES_READ[:4] if table not in broken and not set(net[table].columns) >= NAMED]
 
 
 def _tables(folder: str) -> "pandapowerNet":

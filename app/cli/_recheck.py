@@ -179,11 +179,15 @@ def _network(folder: Path, claimed: NetworkInput) -> "pandapowerNet":
     import pandapower
 
     from grid.soundness import require_sound
+    from grid.sources import broken_tables
 
     try:
         net = pandapower.from_json(str(path), convert=False)
     except Exception as failure:  # a damaged file makes it raise anything
         raise InputError(f"{path} is a damaged network ({failure}); give the folder as it was written") from failure
+    broken = broken_tables(net)
+    if broken:
+        raise InputError(f"{path} is no network (table {broken[0]}); give the folder as it was written")
     require_sound(net)
     return net
 

@@ -1,10 +1,10 @@
 """Reading a JSON object that somebody else wrote: every key asked for is there and of its kind, and no other is."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 
 INTEGER_MAX = 10**30
+NUMBER_MAX = 10**17  # prices and energies are far below; above, they would not fit into 64 bits
 INDEX = re.compile(r"[0-9]{1,7}")
 
 
@@ -101,7 +101,7 @@ class Fields:
             raise Unreadable(f"{self._place} has {unknown}, which this version cannot check; use the one that wrote it")
 
     def _float(self, key: str, value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= NUMBER_MAX:
             raise self._wrong(key, "a number")
         return float(value)
 

@@ -119,7 +119,8 @@ def test_bad_injections_exit_2_with_file_and_line(run, fault) -> None:
     [
         (("check", "--network", "gone.json"), "network 'gone.json' does not exist: give simbench:CODE"),
         ((*CHECK, "--v-min", "1.2"), "voltage limits must be 0 < lowest < highest < 2 p.u."),
-        ((*CHECK, "--max-loading", "0"), "the highest loading must be above 0 percent"),
+        ((*CHECK, "--max-loading", "0"), "must be a number of percent above 0"),
+        ((*CHECK, "--max-loading", "inf"), "must be a number of percent above 0"),
         ((*CHECK, "--max-loading", "0.8"), "is in percent: 0.8 looks like a fraction, give 80"),
     ],
 )

@@ -11,7 +11,8 @@ import pytest
 from attribute_cases import FEES, ZONES, bid, fee_between, offer, premium_between
 from hypothesis import given
 from hypothesis import strategies as st
-from market_cases import DirectCurrentTree, many, order
+from market_cases import DirectCurrentTree, many
+from market_cases import order as placed
 
 from grid.limits import LimitKind, Violation
 from matching import clearing
@@ -219,7 +220,7 @@ def test_without_preferences_the_classes_come_to_the_plain_result_within_limits(
 
 def test_in_whole_wh_too_members_trade_where_that_is_as_good_as_not_trading() -> None:
     """Within the 3 Wh of the line everything is worth the feed-in price, to sellers and to the buyer."""
-    orders = (order("s", "sell", 5, FEED_IN, "flexible", bus=1), order("b", "buy", 1, FEED_IN, "firm", bus=0))
+    orders = (placed("s", "sell", 5, FEED_IN, "flexible", bus=1), placed("b", "buy", 1, FEED_IN, "firm", bus=0))
     case = Case(orders=orders, tree=DirectCurrentTree(parents=(0,), limits_w=(12.0,)), limits_wh=(3,))
     result = cleared(case, rules_with((FEED_IN, 200), GridFees.of({("", ""): 0})))
     assert result.accepted_wh.tolist() == [3, 1]

@@ -275,6 +275,9 @@ def test_an_alteration_is_caught_and_named(results: dict[str, Path], tmp_path: P
         (rows("trades.csv", lambda table: [{**row, "bonus_nano": "7"} for row in table]), "column 'bonus_nano' has no"),
         (claim("claims_digest", to=None), "has no 'claims_digest'"),
         (text("network.json", "pandas.core.frame", "subprocess"), "no plain network, not opened"),
+        (lambda folder: (folder / "network.json").write_text("{}"), "network.json is no network"),
+        (lambda folder: (folder / "network.json").write_text("null"), "network.json is no network"),
+        (claim("certificate", "price_micro_per_kwh", to=10**30), "'price_micro_per_kwh' is not a number"),
     ],
 )
 def test_files_that_cannot_be_used_are_named_in_one_line(
