@@ -23,14 +23,17 @@ def say_result(clearing: Clearing, out: Path, document: str | None) -> None:
 def _summary(clearing: Clearing, out: Path) -> str:
     price = clearing.clearing_price_micro_per_kwh
     at = "" if price is None else f" at {price / 1e6:.4f} per kWh"
+    bound = "1 limit" if len(clearing.binding) == 1 else f"{len(clearing.binding)} limits"
     return (
         f"{clearing.status.value}: {clearing.traded_wh / 1000:.3f} kWh traded{at}, {len(clearing.book)} orders, "
-        f"{len(clearing.binding)} limits binding; see {out / 'trades.csv'} and {out / 'clearing.json'}"
+        f"{bound} binding; see {out / 'trades.csv'} and {out / 'clearing.json'}"
     )
 
 
 def _red_because(clearing: Clearing) -> str:
     """Why a result is red, and where to look."""
+    if clearing.island is None and clearing.point is None:
+        return "no power flow has a solution even with nothing flexible: look at the baseline and the orders' buses"
     if clearing.island is None:
         return "the network's limits cannot be kept; see binding in clearing.json"
     dark = "the island is dark: " if clearing.island.is_dark else ""

@@ -97,7 +97,7 @@ def read_document(path: Path) -> dict[str, object]:
             content = stream.read(DOCUMENT_BYTES_MAX + 1)
         if len(content) > DOCUMENT_BYTES_MAX:
             raise InputError(f"{path}: longer than {DOCUMENT_BYTES_MAX} bytes; give the clearing.json of a clearing")
-        document = read_json(content)
+        document = read_json(content, object_pairs_hook=_each_once)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}; give the clearing.json of a clearing") from error
     except ValueError as error:
@@ -105,6 +105,15 @@ def read_document(path: Path) -> dict[str, object]:
     if not isinstance(document, dict):
         raise InputError(f"{path} holds no JSON object; give the clearing.json of a clearing")
     return document
+
+
+def _each_once(members: list[tuple[str, object]]) -> dict[str, object]:
+    """An object; ValueError for a key that is there twice, of which programs would read one and people the other."""
+    found = dict(members)
+    if len(found) < len(members):
+        names = [name for name, _ in members]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return found
 
 
 def _trades(texts: Texts) -> Arrays:

@@ -127,6 +127,8 @@ def test_a_baseline_is_part_of_what_flows(tmp_path: Path, feeder: Path) -> None:
     baseline.write_text("bus,injection_w,injection_var\nelm,20000,-100\noak,0,0\n")
     with_sun = ["--network", str(feeder), "--baseline", str(baseline), "--v-max", "1.05"]
     assert run(tmp_path, HEADER, *with_sun).exit_code == 3
+    baseline.write_text("bus,injection_w\nelm,-1e12\n")
+    assert "no power flow has a solution" in run(tmp_path, HEADER, *with_sun).output
     baseline.write_text("bus,injection_w\nelm,500\n")
     assert run(tmp_path, HEADER, *with_sun).exit_code == 0
 

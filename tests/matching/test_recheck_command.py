@@ -266,6 +266,7 @@ def test_an_alteration_is_caught_and_named(results: dict[str, Path], tmp_path: P
         (lambda folder: (folder / "network.json").unlink(), "network.json is missing"),
         (lambda folder: (folder / "baseline.csv").unlink(), "baseline.csv is missing"),
         (lambda folder: (folder / "clearing.json").write_text("{"), "clearing.json is not JSON"),
+        (text("clearing.json", '"status":', '"status": "green", "status":'), "the key 'status' is there twice"),
         (claim("bonus_nano", to=1), "'bonus_nano', which this version cannot check"),
         (claim("rules", "bonus", to=1), "'bonus', which this version cannot check"),
         (claim("mechanism", to="lottery"), "'mechanism' is not one of"),
