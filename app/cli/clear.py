@@ -10,6 +10,7 @@ from functools import wraps
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.status import Status
 
@@ -97,6 +98,16 @@ ends with 0 when all holds, 1 when something does not, 2 for unusable files.
 FILE = click.Path(path_type=Path)  # reading it says what is wrong with it, in one line
 
 
+def _only_with_a_clearing() -> None:
+    """Raise InputError for what only a clearing takes: a check has rules and network from the result."""
+    context = click.get_current_context()
+    own = [one for one in context.command.params if one.name not in {"checked", "as_json"}]
+    given = [one for one in own if context.get_parameter_source(str(one.name)) is ParameterSource.COMMANDLINE]
+    if given:
+        names = (one.opts[0] if one.opts[0].startswith("-") else one.opts[0].upper() for one in given)
+        raise InputError(f"--check takes everything from the result: leave out {', '.join(names)}")
+
+
 def _or_check(clear_book: Callable[..., None]) -> Callable[..., None]:
     """The command that clears, or with --check only looks at what another run has left."""
 
@@ -111,8 +122,7 @@ def _or_check(clear_book: Callable[..., None]) -> Callable[..., None]:
                 given = [path and kept.enter_context(readable_twice(path)) for path in (orders, baseline)]
                 clear_book(orders=given[0], out=out, baseline=given[1], **options)
             return
-        if orders is not None or out is not None:
-            raise InputError("--check looks at a result that is there: give neither ORDERS nor --out")
+        _only_with_a_clearing()
         from app.cli._recheck import check
 
         sys.exit(check(checked, as_json=bool(options["as_json"])))

@@ -295,4 +295,5 @@ def test_files_that_cannot_be_used_are_named_in_one_line(
 def test_a_check_takes_no_orders(results: dict[str, Path]) -> None:
     folder = str(results["plain"])
     assert invoke(f"{folder}/orders.csv", "--check", folder).exit_code == 2
+    assert "leave out --network" in invoke("--check", folder, "--network", "none").output
     assert invoke("--check", folder, "--out", folder).exit_code == 2
