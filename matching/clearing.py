@@ -22,7 +22,8 @@ from grid.limits import FloatArray, NetworkLimits, OperatingPoint, Violation
 from grid.power_flow import PowerFlowDiverged
 from matching.auction import LossesNotCovered
 from matching.book import IntArray, OrderBook
-from matching.congestion import BoundMarket, BoundResult, keep_limits
+from matching.bound_result import BoundResult
+from matching.congestion import BoundMarket, keep_limits
 from matching.decision import Decision, Refusal
 from matching.disaggregation import WholeOutcome
 from matching.injections import Feeder, feeder_of

@@ -12,6 +12,7 @@ import numpy as np
 
 from grid.limits import FloatArray, LimitKind, LimitRow, OperatingPoint, Violation
 from matching.book import BoolArray
+from matching.bound_result import BoundResult
 from matching.cells import NetworkRows
 from matching.cuts import Cut, LimitKey, cuts_of, limit_key, passed_in_whole_wh
 from matching.disaggregation import WholeOutcome
@@ -36,27 +37,6 @@ LATE_FROM_ROUND = 6
 WIDER_MARGIN_FROM_ROUND = 10
 DOUBLINGS_OF_MARGIN_MAX = 17  # to 0.3 % of a limit: in a small market one Wh is that much
 GAIN_RELATIVE_MAX = 1e-6  # of the welfare: what another round may still gain for the loop to stop
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BoundResult:
-    """A result that keeps the limits, and everything needed to price and to prove it.
-
-    owners [n_row] name the limit of each row of the problem; rows have their full room, without the margin
-    apart [n_row] rows that told orders of one price apart when they shared
-    loss_wh  losses the market buys; they may differ a little from those of the problem
-    point    the state of the network by the fast power flow
-    """
-
-    outcome: WholeOutcome
-    problem: WelfareProblem
-    solution: WelfareSolution
-    owners: tuple[Violation, ...]
-    rows: NetworkRows
-    apart: BoolArray
-    loss_wh: int
-    point: OperatingPoint
-    worth_nano: float  # the welfare, less what is curtailed needlessly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

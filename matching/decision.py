@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from grid.limits import OperatingPoint, Violation
 from matching.book import IntArray
-from matching.congestion import BoundResult
+from matching.bound_result import BoundResult
 from matching.disaggregation import WholeOutcome
 from matching.mechanisms.interface import Match
 from matching.preferences.network import ClassesWithinRows

@@ -9,6 +9,7 @@ import numpy as np
 from grid.limits import FloatArray, LimitKind, Violation
 from matching.auction import PriceInterval
 from matching.book import IntArray
+from matching.bound_result import BoundResult
 from matching.certificate import (
     Certificate,
     bought_and_sold,
@@ -18,7 +19,6 @@ from matching.certificate import (
     plain_certificate,
     rounded,
 )
-from matching.congestion import BoundResult
 from matching.decision import Decision
 from matching.injections import Feeder
 from matching.invariants import assert_invariants

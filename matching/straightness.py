@@ -4,22 +4,18 @@ A row is made where the loop stood one round before. Where the network bends in 
 point, and it leaves another room than the power flow does.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from grid.limits import LimitRow
+from matching.bound_result import BoundResult
 from matching.cuts import limit_key
 from matching.injections import Feeder
-
-if TYPE_CHECKING:
-    from matching.congestion import BoundResult
 
 BENT_MAX = 5e-5  # of a limit: how far a row may be from the power flow at the result
 TURNED_MAX = 1e-2  # of a row's largest effect: how much its slope may have changed until there
 
 
-def is_proved(result: "BoundResult", feeder: Feeder, limit_rows: tuple[LimitRow, ...]) -> bool:
+def is_proved(result: BoundResult, feeder: Feeder, limit_rows: tuple[LimitRow, ...]) -> bool:
     """Whether a result is the optimum of its losses and of rows that say of its state what the power flow says there.
 
     Rows that are used up count, and those that told orders apart. `limit_rows` are the same limits linearised at it.

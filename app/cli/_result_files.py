@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -111,8 +112,8 @@ def _each_once(members: list[tuple[str, object]]) -> dict[str, object]:
     """An object; ValueError for a key that is there twice, of which programs would read one and people the other."""
     found = dict(members)
     if len(found) < len(members):
-        names = [name for name, _ in members]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
+        times = Counter(name for name, _ in members)
+        raise ValueError(f"the key {next(name for name in times if times[name] > 1)!r} is there twice")
     return found
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from grid.limits import FloatArray
 from matching.auction import PriceInterval
 from matching.book import BoolArray, IntArray
+from matching.bound_result import BoundResult
 from matching.cells import NetworkRows, aggregate
 from matching.certificate import exact_sum
-from matching.congestion import BoundResult
 from matching.disaggregation import Pools, WholeOutcome, disaggregate
 from matching.injections import Feeder
 from matching.mechanisms.interface import Match

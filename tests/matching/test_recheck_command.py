@@ -278,6 +278,7 @@ def test_an_alteration_is_caught_and_named(results: dict[str, Path], tmp_path: P
         (text("network.json", "pandas.core.frame", "subprocess"), "no plain network, not opened"),
         (lambda folder: (folder / "network.json").write_text("{}"), "network.json is no network"),
         (lambda folder: (folder / "network.json").write_text("null"), "network.json is no network"),
+        (text("network.json", '"motor": ', '"motor": null, "more": '), "network.json is no network (table motor)"),
         (claim("certificate", "price_micro_per_kwh", to=10**30), "'price_micro_per_kwh' is not a number"),
     ],
 )

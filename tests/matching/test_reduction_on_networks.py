@@ -8,7 +8,8 @@ from market_cases import RULES
 
 from grid.network import GridNetwork, open_network
 from matching.book import CURTAILABLE, FIRM, FLEXIBLE, OrderBook
-from matching.congestion import GAIN_RELATIVE_MAX, BoundMarket, BoundResult, keep_limits
+from matching.bound_result import BoundResult
+from matching.congestion import GAIN_RELATIVE_MAX, BoundMarket, keep_limits
 from matching.injections import feeder_of
 from matching.optimiser import OneClass
 from matching.rationing import keyed_tie_keys

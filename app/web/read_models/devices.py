@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, Subquery, and_, func, select
 
-from app.storage.store.members import PARTICIPANTS, POINTS
+from app.storage.store.members import POINTS
 from app.storage.store.rounds import DEVICES
 from app.storage.tables import DeviceHead, Gateway, IngestAlarm, core_table
 from app.web.read_models.energy import ENERGY
@@ -192,17 +192,6 @@ def alarms(connection: Connection, *, newest: int) -> tuple[Alarm, ...]:
         Alarm(at_s=row.at_s, kind=row.kind, device_id=row.device_id, message=row.message)
         for row in connection.execute(query)
     )
-
-
-def owner_of_device(connection: Connection, device_id: str) -> str | None:
-    """Name of the member behind a device, None if unknown; for operators."""
-    query = (
-        select(PARTICIPANTS.c.display_name)
-        .join(POINTS, POINTS.c.participant_id == PARTICIPANTS.c.id)
-        .join(DEVICES, DEVICES.c.metering_point_id == POINTS.c.id)
-        .where(DEVICES.c.id == device_id)
-    )
-    return connection.execute(query).scalar()
 
 
 def complete_starts(
