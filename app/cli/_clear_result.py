@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from matching.clearing import Clearing
-from matching.preferences.classes import members_without_orders
+from matching.preferences.classes import members_without_orders, wants_feeders_unknown
 from matching.result import Status
 
 NOTED_MAX = 3
@@ -15,6 +15,12 @@ def say_result(clearing: Clearing, out: Path, document: str | None) -> None:
     """The document if that is wanted, else a line; notes and the reason of a red light go to standard error."""
     for name in members_without_orders(clearing.book)[:NOTED_MAX]:
         click.echo(f"note: member {name!r} has no order: premiums for that name apply to nothing", err=True)
+    if wants_feeders_unknown(clearing.book):
+        click.echo(
+            "note: no seller's feeder is known: premiums for same_feeder apply to nothing; give --network or a column "
+            "feeder",
+            err=True,
+        )
     click.echo(document or _summary(clearing, out))
     if clearing.status is Status.RED:
         click.echo(f"red: {_red_because(clearing)}", err=True)

@@ -10,13 +10,13 @@ from functools import wraps
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 from rich.console import Console
 from rich.status import Status
 
 from app.cli import refusing
 from app.cli._clear_result import say_result
 from app.cli._fee_file import read_fees
+from app.cli._given_options import nothing_of_a_network, only_with_a_clearing
 from app.cli._island_options import CutOff, cut_off, island_options
 from app.cli._key_file import read_keys
 from app.cli._order_files import no_network, read_orders
@@ -34,7 +34,6 @@ from app.cli._proof_files import (
     require_no_loss,
 )
 from app.cli._result_files import replaced, write_document, write_sources, write_trades
-from app.errors import InputError
 from grid.feeder import NetworkError
 from grid.injections import InjectionError, read_injections
 from grid.network import GridNetwork, open_network
@@ -65,7 +64,7 @@ ORDERS is a CSV file in UTF-8 (or a pipe), one order a line; columns in any orde
   side                 buy or sell
   quantity_wh          whole Wh in the interval, 0 or more
   limit_micro_per_kwh  a buyer pays at most, a seller gets at least: millionths of a currency unit per kWh,
-                       in steps of 100 (120000 is 0.12 per kWh)
+                       in steps of 100 (120000 is 0.12 per kWh); may be negative, then sellers would pay
   firmness             firm: flows whether matched or not; curtailable: flows unless the network needs it reduced;
                        flexible: flows only if accepted
 These may be added:
@@ -98,16 +97,6 @@ ends with 0 when all holds, 1 when something does not, 2 for unusable files.
 FILE = click.Path(path_type=Path)  # reading it says what is wrong with it, in one line
 
 
-def _only_with_a_clearing() -> None:
-    """Raise InputError for what only a clearing takes: a check has rules and network from the result."""
-    context = click.get_current_context()
-    own = [one for one in context.command.params if one.name not in {"checked", "as_json"}]
-    given = [one for one in own if context.get_parameter_source(str(one.name)) is ParameterSource.COMMANDLINE]
-    if given:
-        names = (one.opts[0] if one.opts[0].startswith("-") else one.opts[0].upper() for one in given)
-        raise InputError(f"--check takes everything from the result: leave out {', '.join(names)}")
-
-
 def _or_check(clear_book: Callable[..., None]) -> Callable[..., None]:
     """The command that clears, or with --check only looks at what another run has left."""
 
@@ -122,7 +111,7 @@ def _or_check(clear_book: Callable[..., None]) -> Callable[..., None]:
                 given = [path and kept.enter_context(readable_twice(path)) for path in (orders, baseline)]
                 clear_book(orders=given[0], out=out, baseline=given[1], **options)
             return
-        _only_with_a_clearing()
+        only_with_a_clearing()
         from app.cli._recheck import check
 
         sys.exit(check(checked, as_json=bool(options["as_json"])))
@@ -143,7 +132,7 @@ def _or_check(clear_book: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--baseline",
     type=FILE,
-    help="CSV: bus,injection_w[,injection_var] that flow beside the book; + into the grid. Zero without it.",
+    help="CSV: bus,injection_w[,injection_var] beside the book; + into the grid; rows of a bus add up. Zero without.",
 )
 @click.option("--minutes", default=15, show_default=True, type=int, help="Length of the interval: 5, 15, 30 or 60.")
 @click.option("--v-min", default=0.9, show_default=True, help="Lowest voltage of buses under 1 kV, p.u.")
@@ -207,8 +196,8 @@ def command(  # noqa: PLR0913 (one parameter per option of the command line)
             community_price_micro_per_kwh=community_price,
             grid_fees=None if fees is None else read_fees(fees),
         )
-    if baseline is not None and network == "none":
-        raise InputError("--baseline needs a network: give --network or leave the baseline out")
+    if network == "none":
+        nothing_of_a_network()
     with refusing(NetworkError, InjectionError, LossesNotCovered, RuleError):
         with _busy(f"Reading {network}"):
             grid = None if network == "none" else _opened(network, v_min, v_max, max_loading)

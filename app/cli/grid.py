@@ -15,6 +15,7 @@ from app.cli._grid_states import busy, injections_of, open_grid
 from app.cli._grid_year import year
 from grid.catalogue import LIBRARY, SIMBENCH
 from grid.feeder import NetworkError
+from grid.feeders import feeder_names
 from grid.injections import InjectionRow, Injections
 from grid.limits import OperatingPoint, Violation
 from grid.network import GridNetwork, load_network
@@ -62,16 +63,21 @@ def list_networks(*, as_json: bool) -> None:
 @network_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
 def buses(*, network: str, as_json: bool) -> None:
-    """Index, name and voltage of every bus in service: what orders and injections may name."""
+    """Index, voltage, feeder and name of every bus in service: what orders and injections may name.
+
+    A feeder has the name of its bus with the lowest index; a busbar is on none. Orders without a column `feeder` have
+    that of their bus.
+    """
     arrays = open_grid(network, v_min=0.9, v_max=1.1, max_loading=100.0).arrays
-    rows = zip(arrays.bus_ids.tolist(), arrays.bus_names, arrays.bus_vn_kv.tolist(), strict=True)
-    listed = [{"bus": bus, "name": name, "vn_kv": vn_kv} for bus, name, vn_kv in rows]
+    columns = (arrays.bus_ids.tolist(), arrays.bus_vn_kv.tolist(), feeder_names(arrays), arrays.bus_names)
+    listed = [dict(zip(("bus", "vn_kv", "feeder", "name"), row, strict=True)) for row in zip(*columns, strict=True)]
     if as_json:
         click.echo(json.dumps(listed))
         return
-    click.echo(f"{'bus':>6}  {'kV':>6}  name")
+    width = max(len("feeder"), *(len(row["feeder"]) for row in listed))
+    click.echo(f"{'bus':>6}  {'kV':>6}  {'feeder':<{width}}  name")
     for row in listed:
-        click.echo(f"{row['bus']:>6}  {row['vn_kv']:>6g}  {row['name']}")
+        click.echo(f"{row['bus']:>6}  {row['vn_kv']:>6g}  {row['feeder'] or '-':<{width}}  {row['name']}")
 
 
 @command.command(epilog="Example: commonwatt grid check --network simbench:1-LV-rural3--2-sw --injections noon.csv")

@@ -113,6 +113,15 @@ def members_without_orders(book: OrderBook) -> tuple[str, ...]:
     return tuple(sorted(named - there))
 
 
+def wants_feeders_unknown(book: OrderBook) -> bool:
+    """Whether buyers pay for energy of their feeder, and no sell order has one: the premium applies to nothing."""
+    attributes = book.attributes
+    if attributes is None:
+        return False
+    wanted = any(name == SAME_FEEDER for each in attributes.premiums for name, _ in each)
+    return wanted and not any(attributes.feeders[code] for code in np.unique(attributes.feeder_codes[book.is_sell]))
+
+
 def _with_energy(book: OrderBook, side: BoolArray) -> BoolArray:
     filled: BoolArray = side & (book.quantity_wh > 0)
     return filled if filled.any() else side

@@ -82,7 +82,7 @@ def ranking(on: Islanded) -> Iterator[str]:
     )
     yield from named(result, sells & (limit > lost), lambda at: f"asks {limit[at]}, above {lost}")
     claims = result.claims
-    if claims.rules.sells_at is not None or claims.rules.buys_at is not None:
+    if claims.rules.supplier_bids:
         yield "there is a supplier on an island"
     if not claims.mechanism.most_welfare:
         yield f"{claims.mechanism.name} knows no shedding"

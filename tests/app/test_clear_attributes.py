@@ -111,6 +111,16 @@ def test_a_premium_for_somebody_who_is_not_there_applies_to_nothing_and_is_noted
     assert CliRunner().invoke(main, ["clear", "--check", str(tmp_path / "out")]).exit_code == 0
 
 
+def test_a_premium_for_the_own_feeder_is_noted_where_no_feeder_is_known(tmp_path: Path) -> None:
+    unknown = ORDERS.replace(",f1,", ",,").replace(",f2,", ",,")
+    told = run(tmp_path, HEADER + unknown).stderr
+    assert told.startswith(
+        "note: no seller's feeder is known: premiums for same_feeder apply to nothing; give --network"
+    )
+    assert len(told.splitlines()) == 1
+    assert "feeder" not in run(tmp_path, HEADER + ORDERS).stderr
+
+
 @pytest.mark.parametrize(
     ("fees", "message"),
     [

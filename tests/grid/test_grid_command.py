@@ -37,6 +37,9 @@ def test_every_bus_that_orders_may_name_is_listed(run, village_net) -> None:
     assert [(row["bus"], row["name"], row["vn_kv"]) for row in listed] == list(
         zip(table.index.tolist(), table["name"].tolist(), table.vn_kv.tolist(), strict=True)
     )
+    by_transformer = GridNetwork(village_net).feeders(table.index.to_numpy())
+    assert [row["feeder"] for row in listed] == [name.decode() for name in by_transformer]
+    assert {"", "oak street"} <= {row["feeder"] for row in listed}
     told = run("buses", "--network", "village.json").stdout
     assert all(f"{row['bus']:>6}" in told and row["name"] in told for row in listed)
     assert run("buses", "--network", "nowhere.json").exit_code == 2

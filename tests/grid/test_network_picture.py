@@ -1,6 +1,7 @@
 """The picture of a network: what it shows, and that it shows it to everybody."""
 
 import colorsys
+import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -127,7 +128,7 @@ def test_plot_draws_a_plan_a_state_or_two(run) -> None:
 def test_plot_shows_a_cleared_book_before_and_after(run, village_net) -> None:
     cleared = run("clear", "orders.csv", "--network", "village.json", "--out", "result", "--max-loading", "60")
     assert cleared.exit_code == 0, cleared.output
-    drawn = run(*PLOT, "--orders", "orders.csv", "--result", "result", "--max-loading", "60", "--out", "market.svg")
+    drawn = run("grid", "plot", "--result", "result", "--out", "market.svg")
     assert drawn.exit_code == 0, drawn.output
     rows = {row.split(",")[0]: row.split(",") for row in Path("result/trades.csv").read_text().splitlines()[1:]}
     accepted_wh, curtailed_wh = int(rows["f"][1]), int(rows["s"][2])
@@ -144,12 +145,15 @@ def test_plot_shows_a_cleared_book_before_and_after(run, village_net) -> None:
 REFUSALS = {
     "another ending": (("--out", "noon.gif"), "--out noon.gif: the name must end in .svg or .png"),
     "half a pair": (("--before", "noon.csv", "--out", "a.svg"), "give --before and --after together"),
+    "two states": (
+        ("--injections", "noon.csv", "--before", "noon.csv", "--after", "noon.csv", "--out", "a.svg"),
+        "give --injections, or --before with --after",
+    ),
     "two questions": (
-        ("--injections", "noon.csv", "--orders", "orders.csv", "--result", ".", "--out", "a.svg"),
-        "give one of --injections",
+        ("--injections", "noon.csv", "--result", ".", "--out", "a.svg"),
+        "--result brings its network, limits and states: leave out --network, --injections",
     ),
     "no state": (("--injections", "beyond.csv", "--out", "a.svg"), "exceed what the network can carry"),
-    "no result": (("--orders", "orders.csv", "--result", ".", "--out", "a.svg"), "trades.csv cannot be read"),
 }
 
 
@@ -164,9 +168,52 @@ def test_plot_refuses_in_one_line_and_writes_nothing(run, fault) -> None:
     assert not Path("a.svg").exists()
 
 
-def test_a_result_of_another_book_is_refused(run) -> None:
-    assert run("clear", "orders.csv", "--network", "village.json", "--out", "result").exit_code == 0
-    book = Path("orders.csv").read_text(encoding="utf-8")
-    Path("orders.csv").write_text(book.replace("f,flo", "g,flo"), encoding="utf-8")
-    refused = run(*PLOT, "--orders", "orders.csv", "--result", "result", "--out", "a.svg")
-    assert (refused.exit_code, "is no result of orders.csv" in refused.stderr) == (2, True)
+def cleared(run, *options: str) -> Path:
+    done = run("clear", "orders.csv", "--out", "result", *options)
+    assert done.exit_code == 0, done.output
+    return Path("result")
+
+
+def refused(run, *words: str) -> str:
+    told: Result = run("grid", "plot", *words, "--out", "a.svg")
+    assert (told.exit_code, len(told.stderr.splitlines()), Path("a.svg").exists()) == (2, 1, False), told.output
+    return told.stderr
+
+
+def test_an_island_is_drawn_as_it_was_cleared_without_the_grid_above(run, village_net) -> None:
+    Path("orders.csv").write_text(
+        "order_id,participant,metering_point,bus,side,quantity_wh,limit_micro_per_kwh,firmness\n"
+        "b,ben,mp-1,end,buy,1000,300000,firm\n"
+        "s,sue,mp-2,oak street,sell,6000,100000,flexible\n"
+        "u,unit,mp-4,elm street,sell,5000,90000,flexible\n"
+    )
+    cleared(run, "--network", "village.json", "--islanded", "--lost-load", "5000000", "--grid-forming", "elm street")
+    assert run("grid", "plot", "--result", "result", "--out", "market.svg").exit_code == 0
+    document = json.loads(Path("result/clearing.json").read_text())
+    island = GridNetwork(village_net).islanded(document["island"]["grid_forming_bus"])
+    rows = {row.split(",")[0]: int(row.split(",")[1]) for row in Path("result/trades.csv").read_text().splitlines()[1:]}
+    by_name = {"end": -rows["b"], "oak street": rows["s"], "elm street": rows["u"]}
+    after_w = np.zeros(len(island.buses))
+    for name, watt_hours in by_name.items():
+        after_w[island.buses.index(island.bus_index(name))] = 4.0 * watt_hours
+    point = island.solve(after_w, np.zeros(after_w.size))
+    drawn = titles("market.svg")
+    for bus, vm_pu in zip(island.buses, point.vm_pu, strict=True):
+        name = village_net.bus.name.at[bus]
+        assert any(title.startswith(f"{name}: {vm_pu:.3f}") for title in drawn), (name, vm_pu, drawn)
+    assert not any(title.startswith("trafo 0: ") and not title.startswith("trafo 0: 0.0") for title in drawn)
+
+
+def test_what_is_no_cleared_network_is_refused(run) -> None:
+    assert "clearing.json cannot be read" in refused(run, "--result", ".")
+    result = cleared(run)
+    assert "was cleared without a network" in refused(run, "--result", "result")
+    cleared(run, "--network", "village.json")
+    book = (result / "orders.csv").read_text()
+    (result / "orders.csv").write_text(book.replace("f,flo", "g,flo"))
+    assert "lists other orders than" in refused(run, "--result", "result")
+    (result / "orders.csv").write_text(book)
+    network = (result / "network.json").read_text()
+    (result / "network.json").write_text(network.replace("oak street", "oak alley"))
+    assert refused(run, "--result", "result")
+    assert "give --network N to draw it, or --result DIR" in refused(run)

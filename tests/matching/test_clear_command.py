@@ -189,10 +189,13 @@ def test_options_that_contradict_are_refused(tmp_path: Path, options: tuple[str,
     assert not (tmp_path / "out").exists()
 
 
-def test_a_baseline_without_a_network_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "baseline.csv").write_text("bus,injection_w\n")
-    result = run(tmp_path, TWO, "--baseline", str(tmp_path / "baseline.csv"))
-    assert (result.exit_code, "--baseline needs a network" in result.output) == (2, True)
+@pytest.mark.parametrize(
+    "options", [("--baseline", "baseline.csv"), ("--v-min", "0.9"), ("--v-max", "1.05"), ("--max-loading", "100")]
+)
+def test_what_is_said_of_a_network_is_refused_without_one(tmp_path: Path, options: tuple[str, str]) -> None:
+    result = run(tmp_path, TWO, *options)
+    told = f"nothing is made of {options[0]} without a network: give --network or leave out {options[0]}"
+    assert (result.exit_code, told in " ".join(result.output.split())) == (2, True), result.output
 
 
 @pytest.mark.parametrize(

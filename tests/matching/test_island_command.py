@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from feeder_cases import two_homes
 
 from app.cli import main
+from app.cli._proof_files import claims_digest
 
 BOOK = """order_id,participant,metering_point,bus,side,quantity_wh,limit_micro_per_kwh,firmness
 battery,oak,mp-b,busbar,sell,1000,300000,flexible
@@ -90,6 +91,17 @@ def test_a_claim_about_the_island_that_is_not_true_is_found(
     told = check(tmp_path)
     assert told.exit_code == 1
     assert f"FAILED  {check_that_fails}" in told.output
+
+
+def test_a_supplier_that_is_claimed_to_bid_is_found(tmp_path: Path, feeder: Path) -> None:
+    run(tmp_path, "--network", str(feeder), *ISLAND)
+    written = document(tmp_path)
+    assert isinstance(written["rules"], dict)
+    written["rules"]["supplier_bids"] = True
+    written.pop("claims_digest")
+    written["claims_digest"] = claims_digest(written)
+    (tmp_path / "out" / "clearing.json").write_text(json.dumps(written))
+    assert "island ranking: there is a supplier on an island" in check(tmp_path).output
 
 
 def test_a_light_that_hides_shedding_is_found(tmp_path: Path, feeder: Path) -> None:
