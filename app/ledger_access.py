@@ -20,8 +20,9 @@ from app.storage.store.community import Community, save_chain, the_community
 from app.storage.store.members import participants
 from contracts.chain import connect
 from contracts.embedded import EmbeddedChain
-from contracts.ledger import LedgerBatch, SettlementLedger, artifact
+from contracts.ledger import CONTRACT, LedgerBatch, SettlementLedger
 from contracts.outbox import Outbox, Policy
+from contracts.published import artifact
 from meters.clock import Clock
 from meters.signing import SigningDomain
 
@@ -143,7 +144,7 @@ def _found(engine: Engine, community: Community, outbox: Outbox) -> SettlementLe
             connection,
             chain_id=outbox.w3.eth.chain_id,
             ledger_address=ledger.address,
-            ledger_code_hash=artifact()["runtime_hash"],
+            ledger_code_hash=artifact(CONTRACT)["runtime_hash"],
             genesis_hash="0x" + genesis_hash.hex(),
         )
     return ledger

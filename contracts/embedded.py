@@ -81,6 +81,10 @@ class EmbeddedChain:
         """A web3 provider that calls this chain without a network."""
         return EvmProvider(self)
 
+    def next_timestamp_s(self) -> int:
+        """Seconds since the Unix epoch that a block mined now would have."""
+        return max(int(self._clock().timestamp()), int(self.evm.head.timestamp) + 1)
+
     def submit(self, raw: bytes) -> bytes:
         """Mine `raw` in a block of its own and return the transaction's hash, once it is on disk.
 
@@ -92,7 +96,7 @@ class EmbeddedChain:
                 raise ChainStoppedError(f"the chain {self.path} is closed")
             if self.evm.transaction(transaction_hash) is not None:
                 return transaction_hash
-            timestamp_s = max(int(self._clock().timestamp()), self.evm.head.timestamp + 1)
+            timestamp_s = self.next_timestamp_s()
             block = self.evm.build(raw, timestamp_s)
             row = (block.number, timestamp_s, raw, block.hash)
             try:

@@ -5,6 +5,7 @@ Nothing here touches a disk or a clock, so the same raw transactions at the same
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from eth.abc import BlockAPI, BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI
@@ -174,36 +175,43 @@ class EvmChain:
     def storage(self, address: bytes, slot: int, number: int | None = None) -> int:
         return int(self._state(number).get_storage(address, slot))
 
-    def call(self, call: Call, number: int | None = None) -> bytes:
+    def call(self, call: Call, number: int | None = None, *, timestamp_s: int | None = None) -> bytes:
         """What the call returns on top of block `number` (the head by default); nothing is kept.
 
+        timestamp_s  what the code takes for the time, if later than the block; a second after the block by default
         Raises ExecutionRevertedError or ExecutionFailedError.
         """
-        return bytes(self._execute(call, number).output)
+        return bytes(self._execute(call, number, timestamp_s).output)
 
-    def estimate_gas(self, call: Call, number: int | None = None) -> int:
+    def estimate_gas(self, call: Call, number: int | None = None, *, timestamp_s: int | None = None) -> int:
         """Gas that is enough for the call: what it uses before refunds and a 63rd more for calls between contracts."""
-        computation = self._execute(call, number)
+        computation = self._execute(call, number, timestamp_s)
         execution = int(call.gas - computation.get_gas_remaining())
         zeros = call.data.count(0)
         floor = 21_000 + 10 * zeros + 40 * (len(call.data) - zeros)  # EIP-7623
         return min(max(execution + execution // 63, floor), TRANSACTION_GAS_LIMIT)
 
-    def _execute(self, call: Call, number: int | None) -> ComputationAPI:
-        vm = self._chain.get_vm(self._header_at(number))
-        with vm.in_costless_state() as state:
-            unsigned = vm.create_unsigned_transaction(
-                nonce=state.get_nonce(call.sender),
-                gas_price=0,
-                gas=min(call.gas, TRANSACTION_GAS_LIMIT),
-                to=call.to or b"",
-                value=call.value,
-                data=call.data,
-            )
-            try:
-                computation = state.costless_execute_transaction(SpoofTransaction(unsigned, from_=call.sender))
-            except ValidationError as error:
-                raise ExecutionFailedError(str(error)) from error
+    def _execute(self, call: Call, number: int | None, timestamp_s: int | None) -> ComputationAPI:
+        below = self._header_at(number)
+        vm = self._chain.get_vm(below)
+        # Not py-evm's in_costless_state: the time in it is the machine's, which is not the chain's in a simulation.
+        header = vm.create_header_from_parent(
+            below, timestamp=max(timestamp_s or 0, below.timestamp + 1), coinbase=below.coinbase
+        ).copy(base_fee_per_gas=0)
+        hashes = chain((below.hash,), vm.previous_hashes)
+        state = vm.build_state(vm.chaindb.db, header, vm.chain_context, hashes)
+        unsigned = vm.create_unsigned_transaction(
+            nonce=state.get_nonce(call.sender),
+            gas_price=0,
+            gas=min(call.gas, TRANSACTION_GAS_LIMIT),
+            to=call.to or b"",
+            value=call.value,
+            data=call.data,
+        )
+        try:
+            computation = state.costless_execute_transaction(SpoofTransaction(unsigned, from_=call.sender))
+        except ValidationError as error:
+            raise ExecutionFailedError(str(error)) from error
         failure = computation.error if computation.is_error else None
         if isinstance(failure, Revert):
             raise ExecutionRevertedError(bytes(computation.output))

@@ -1,22 +1,19 @@
 """The SettlementLedger contract: deploy it, register members, settle batches, read balances and proofs."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, Self
 
-from eth_abi.abi import decode, encode
-from eth_utils.abi import function_signature_to_4byte_selector
+from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from web3 import Web3
-from web3.exceptions import ContractCustomError, ContractLogicError
+from web3.exceptions import ContractLogicError
 from web3.types import TxReceipt
 
 from contracts import transfers
 from contracts.outbox import Outbox
 from contracts.packing import LANES, MAX_SYSTEM_DELTA_NANO, pack_deltas, unpack_balances
+from contracts.published import artifact, explain
 
 SYSTEM_ACCOUNTS = (
     transfers.PLATFORM_FEE,
@@ -30,17 +27,10 @@ SYSTEM_ACCOUNTS = (
 )
 """In the contract's order. The treasury moves only by `issue` and `redeem`, never in a batch."""
 
+CONTRACT = "SettlementLedger"
 ZERO_ADDRESS = "0x" + "00" * 20
 MEMBERS_PER_REGISTRATION = 250
-
-
-class LedgerRefusedError(ValueError):
-    """The contract refused; `name` is its error, `arguments` what the error carries."""
-
-    def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
-        self.name = name
-        self.arguments = dict(arguments)
-        super().__init__(f"{name}({', '.join(f'{key}={value}' for key, value in arguments.items())})")
+WORDS_PER_ADOPTION = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,37 +101,6 @@ class AnchoredBatch:
     tx_hash: bytes
 
 
-@cache
-def artifact() -> dict[str, Any]:
-    """The compiled contract: abi, bytecode, runtime_hash (keccak of the deployed code), solc, settings."""
-    text = files("contracts").joinpath("artifacts/SettlementLedger.json").read_text()
-    document: dict[str, Any] = json.loads(text)
-    return document
-
-
-@cache
-def _errors_by_selector() -> dict[bytes, dict[str, Any]]:
-    entries = {}
-    for entry in artifact()["abi"]:
-        if entry["type"] == "error":
-            types = ",".join(parameter["type"] for parameter in entry["inputs"])
-            entries[function_signature_to_4byte_selector(f"{entry['name']}({types})")] = entry
-    return entries
-
-
-def explain(error: ContractLogicError) -> LedgerRefusedError:
-    """The contract's own name and figures for a revert; Solidity's words for a panic, such as an overflow."""
-    if not isinstance(error, ContractCustomError):
-        return LedgerRefusedError(str(error.message or "reverted without a reason"), {})
-    data = bytes.fromhex(str(error.data or "0x").removeprefix("0x"))
-    entry = _errors_by_selector().get(data[:4])
-    if entry is None:
-        return LedgerRefusedError(f"unknown error 0x{data[:4].hex()}", {})
-    values = decode([parameter["type"] for parameter in entry["inputs"]], data[4:])
-    names = [parameter["name"] for parameter in entry["inputs"]]
-    return LedgerRefusedError(entry["name"], dict(zip(names, values, strict=True)))
-
-
 class SettlementLedger:
     """One deployed ledger. Reading needs `w3` only; writing goes through `outbox`."""
 
@@ -149,17 +108,45 @@ class SettlementLedger:
         self.address = Web3.to_checksum_address(address)
         self._w3 = w3
         self._outbox = outbox
-        self._contract = w3.eth.contract(address=self.address, abi=artifact()["abi"])
+        self._contract = w3.eth.contract(address=self.address, abi=artifact(CONTRACT)["abi"])
 
     @classmethod
-    def deploy(cls, outbox: Outbox, *, currency: str, admin: str | None = None, treasurer: str | None = None) -> Self:
-        """The ledger of this outbox's key, deployed now or before. The key settles and by default has every role."""
-        factory = outbox.w3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
+    def deploy(
+        cls,
+        outbox: Outbox,
+        *,
+        currency: str,
+        admin: str | None = None,
+        treasurer: str | None = None,
+        predecessor: str | None = None,
+    ) -> Self:
+        """The ledger of this outbox's key, deployed now or before. The key settles and by default has every role.
+
+        One with a predecessor stays closed until that one was handed over to it and `adopt` has copied its balances.
+        """
+        factory = outbox.w3.eth.contract(abi=artifact(CONTRACT)["abi"], bytecode=artifact(CONTRACT)["bytecode"])
         settler = outbox.address
-        constructor = factory.constructor(admin or settler, settler, treasurer or settler, currency)
-        receipt = outbox.send("deploy", None, bytes.fromhex(constructor.data_in_transaction.removeprefix("0x")))
+        constructor = factory.constructor(
+            admin or settler, settler, treasurer or settler, currency, predecessor or ZERO_ADDRESS
+        )
+        business_id = "deploy" if predecessor is None else f"deploy:after:{predecessor}"
+        receipt = outbox.send(business_id, None, bytes.fromhex(constructor.data_in_transaction.removeprefix("0x")))
         assert receipt["contractAddress"] is not None
         return cls(outbox.w3, receipt["contractAddress"], outbox=outbox)
+
+    def announce_successor(self, successor: str) -> TxReceipt:
+        """Say which contract will take over, a week before `hand_over` may be called."""
+        return self._write(f"announce:{successor}", "announceSuccessor", Web3.to_checksum_address(successor))
+
+    def hand_over(self) -> TxReceipt:
+        """Close this ledger for good in favour of the announced successor."""
+        return self._write(f"hand-over:{self.address}", "handOver")
+
+    def adopt(self) -> None:
+        """Copy the predecessor's members, balances and sequence, and open this ledger; repeating it does nothing."""
+        members = SettlementLedger(self._w3, self._read("predecessor")).member_count()
+        for first_word in range(0, max(-(-members // LANES), 1), WORDS_PER_ADOPTION):
+            self._write(f"adopt:{self.address}:{first_word}", "adopt", WORDS_PER_ADOPTION)
 
     def register_members(self, first_lane: int, accounts: Sequence[str | None]) -> None:
         """Give lanes from `first_lane` on to members, each with the address its wallet may look at, or None.
@@ -222,7 +209,10 @@ class SettlementLedger:
         kept = self.commitment(sequence)
         if kept is None:
             return None
-        (event,) = self._contract.events.BatchSettled().get_logs(from_block=0, argument_filters={"sequence": sequence})
+        events = self._contract.events.BatchSettled().get_logs(from_block=0, argument_filters={"sequence": sequence})
+        if not events:
+            return SettlementLedger(self._w3, self._read("predecessor")).roots(sequence)
+        (event,) = events
         fields = event["args"]
         batch = AnchoredBatch(
             sequence=fields["sequence"],
@@ -247,13 +237,13 @@ class SettlementLedger:
 
     def has_published_code(self) -> bool:
         """Whether the code on the chain is the one this version was compiled to."""
-        return keccak(self._w3.eth.get_code(self.address)) == bytes.fromhex(artifact()["runtime_hash"][2:])
+        return keccak(self._w3.eth.get_code(self.address)) == bytes.fromhex(artifact(CONTRACT)["runtime_hash"][2:])
 
     def _read(self, function: str, *arguments: Any) -> Any:  # noqa: ANN401 whatever the ABI says
         try:
             return self._contract.functions[function](*arguments).call()
         except ContractLogicError as error:
-            raise explain(error) from error
+            raise explain(error, CONTRACT) from error
 
     def _write(self, business_id: str, function: str, *arguments: Any) -> TxReceipt:  # noqa: ANN401 as above
         if self._outbox is None:
@@ -262,4 +252,4 @@ class SettlementLedger:
         try:
             return self._outbox.send(business_id, self.address, data)
         except ContractLogicError as error:
-            raise explain(error) from error
+            raise explain(error, CONTRACT) from error

@@ -37,10 +37,14 @@ _CODES: Mapping[type[Exception], int] = {
 
 
 class RpcChain(Protocol):
-    """What `dispatch` needs: the blocks, a lock around them, and a way in for transactions."""
+    """What `dispatch` needs: the blocks, a lock around them, the time, and a way in for transactions."""
 
     evm: EvmChain
     lock: threading.RLock
+
+    def next_timestamp_s(self) -> int:
+        """What a block mined now would have."""
+        ...
 
     def submit(self, raw: bytes) -> bytes: ...
 
@@ -134,11 +138,17 @@ def _call_of(params: Sequence[Any], gas_limit: int) -> Call:
 def _calls(gas_limit: int) -> dict[str, Method]:
     """The methods that execute code, with at most `gas_limit` gas."""
 
+    def where_and_when(chain: RpcChain, params: Sequence[Any]) -> tuple[int | None, int | None]:
+        number = _block_number(chain, params, 1)
+        return number, chain.next_timestamp_s() if number is None else None
+
     def call(chain: RpcChain, params: Sequence[Any]) -> Json:
-        return form.data(chain.evm.call(_call_of(params, gas_limit), _block_number(chain, params, 1)))
+        number, timestamp_s = where_and_when(chain, params)
+        return form.data(chain.evm.call(_call_of(params, gas_limit), number, timestamp_s=timestamp_s))
 
     def estimate_gas(chain: RpcChain, params: Sequence[Any]) -> Json:
-        return hex(chain.evm.estimate_gas(_call_of(params, gas_limit), _block_number(chain, params, 1)))
+        number, timestamp_s = where_and_when(chain, params)
+        return hex(chain.evm.estimate_gas(_call_of(params, gas_limit), number, timestamp_s=timestamp_s))
 
     return {"eth_call": call, "eth_estimateGas": estimate_gas}
 

@@ -43,7 +43,7 @@ def compiled_artifacts() -> dict[str, str]:
             "contract": name,
             "solc": output["solc"],
             "settings": output["settings"],
-            "runtime_hash": "0x" + keccak(hexstr=contract["runtime"]).hex(),
+            **({"runtime_hash": "0x" + keccak(hexstr=contract["runtime"]).hex()} if contract["runtime"] else {}),
             "abi": contract["abi"],
             "bytecode": contract["bytecode"],
         }

@@ -14,6 +14,7 @@ from contracts.chain import connect
 from contracts.embedded import CHAIN_FILE, EmbeddedChain
 from contracts.ledger import SYSTEM_ACCOUNTS, LedgerBatch, SettlementLedger
 from contracts.outbox import Outbox
+from meters.clock import Clock
 
 NOWHERE = Web3.to_checksum_address("0x" + "0a" * 20)
 OPERATOR: LocalAccount = Account.from_key(keccak(text="operator of the tests"))
@@ -27,8 +28,18 @@ def fixed_clock() -> datetime:
     return datetime.fromtimestamp(START_S, UTC)
 
 
-def open_chain(directory: Path) -> EmbeddedChain:
-    return EmbeddedChain(directory / CHAIN_FILE, clock=fixed_clock)
+class MovedClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = START_S
+
+    def __call__(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+
+def open_chain(directory: Path, clock: Clock = fixed_clock) -> EmbeddedChain:
+    return EmbeddedChain(directory / CHAIN_FILE, clock=clock)
 
 
 def open_outbox(directory: Path, w3: Web3) -> Outbox:

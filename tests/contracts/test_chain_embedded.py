@@ -5,10 +5,20 @@ import time
 from pathlib import Path
 
 import pytest
-from chain_community import MEMBERS, OPERATOR, START_S, fixed_clock, open_chain, open_community, random_batch
+from chain_community import (
+    MEMBERS,
+    OPERATOR,
+    START_S,
+    MovedClock,
+    fixed_clock,
+    open_chain,
+    open_community,
+    random_batch,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.chain import connect
 from contracts.embedded import CHAIN_FILE, ChainDamagedError, ChainStoppedError, EmbeddedChain
 from contracts.evm import TRANSACTION_GAS_LIMIT, EvmChain, TransactionRefusedError
 from contracts.single_writer import AlreadyInUseError
@@ -59,6 +69,27 @@ def test_blocks_take_the_clock_but_never_stand_still(chain: EmbeddedChain) -> No
     for nonce in range(3):
         chain.submit(signed(nonce) if nonce % 2 else legacy(nonce))
     assert [header.timestamp for _, header in chain.evm.headers(0, 3)] == [START_S + second for second in range(4)]
+
+
+def test_calls_see_the_time_of_the_block_that_would_be_next(tmp_path: Path) -> None:
+    clock = MovedClock()
+    chain = open_chain(tmp_path, clock)
+    tell_the_time = bytes.fromhex("4260005260206000f3")  # TIMESTAMP, MSTORE at 0, RETURN its 32 bytes
+    deploys = bytes.fromhex("68") + tell_the_time + bytes.fromhex("60005260096017f3")
+    chain.submit(signed(0, to=b"", gas=200_000, data=deploys))
+    w3 = connect(chain)
+    address = w3.eth.get_transaction_receipt(chain.evm.mined(1).transaction.hash)["contractAddress"]
+    assert address is not None
+
+    def told(block: int | None = None) -> int:
+        return int.from_bytes(w3.eth.call({"to": address}, "latest" if block is None else block))
+
+    assert told() == START_S + 2
+    clock.seconds += 5_000
+    assert (told(), told(1)) == (START_S + 5_000, START_S + 2)
+    chain.submit(signed(1))
+    assert chain.evm.head.timestamp == START_S + 5_000
+    chain.close()
 
 
 def test_the_same_bytes_are_acknowledged_again_and_mined_once(chain: EmbeddedChain) -> None:

@@ -14,8 +14,9 @@ from web3.exceptions import Web3RPCError
 
 from contracts.chain import ChainUnreachable, connect
 from contracts.embedded import EmbeddedChain
-from contracts.ledger import SettlementLedger, artifact
+from contracts.ledger import CONTRACT, SettlementLedger
 from contracts.outbox import Outbox
+from contracts.published import artifact
 from contracts.rpc import dispatch, read_only_dispatch
 from contracts.rpc_server import MAX_BODY_BYTES, RpcServer
 
@@ -102,7 +103,7 @@ def test_the_past_can_be_asked_too(served: Served) -> None:
 
 
 def _abi(name: str) -> list[Any]:
-    return [entry for entry in artifact()["abi"] if entry.get("name") == name]
+    return [entry for entry in artifact(CONTRACT)["abi"] if entry.get("name") == name]
 
 
 def test_logs_are_found_by_address_block_and_topic(served: Served) -> None:

@@ -1,5 +1,7 @@
 """Every refusal of the ledger contract by its name, beside the success it stands next to."""
 
+from typing import Any
+
 import pytest
 from chain_community import EURO, MEMBERS, OPERATOR, STRANGER, member_address
 from ledger_sender import NO_FEES, LedgerSender, raw_batch
@@ -84,8 +86,9 @@ def test_more_words_than_a_sum_is_proved_for_are_refused(sender: LedgerSender) -
 def test_a_system_account_cannot_leave_its_range(sender: LedgerSender) -> None:
     largest = (1 << 63) - 1
     sender.succeeds("settle", raw_batch(1, [], system=(largest, -largest, 0, 0, 0, 0, 0)))
-    refusal = sender.refusal("settle", raw_batch(2, [], system=(1, -1, 0, 0, 0, 0, 0)))
-    assert "overflow" in refusal
+    assert sender.refusal("settle", raw_batch(2, [], system=(1, -1, 0, 0, 0, 0, 0))) == "SystemOverflow()"
+    assert sender.refusal("settle", raw_batch(2, [], system=(0, -2, 2, 0, 0, 0, 0))) == "SystemOverflow()"
+    sender.succeeds("settle", raw_batch(2, [], system=(-largest, largest, 0, 0, 0, 0, 0)))
 
 
 def test_the_wrap_around_that_creates_money_from_nothing_is_refused(sender: LedgerSender) -> None:
@@ -136,6 +139,25 @@ def test_a_member_is_registered_once_and_at_the_next_lane(sender: LedgerSender) 
     assert sender.refusal("registerMembers", MEMBERS + 1, [new]) == gap
     sender.succeeds("registerMembers", MEMBERS, [new])
     assert sender.contract.functions.memberCount().call() == MEMBERS + 1
+
+
+def test_the_last_lane_is_taken_and_one_more_is_refused(sender: LedgerSender, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Five million members cannot be registered in a test: the stored count is put there instead.
+    evm, address = sender.chain.evm, bytes.fromhex(sender.contract.address[2:])
+    counted = next(slot for slot in range(1 << 20, (1 << 20) + 20) if evm.storage(address, slot) % 2**32 == MEMBERS)
+    all_but_one = evm.storage(address, counted) - MEMBERS + 5 * 2**20 - 1
+    vm_class = type(evm._chain.get_vm(evm.head))
+    build_state = vm_class.build_state
+
+    def with_all_but_one_lane(*arguments: Any) -> Any:
+        state = build_state(*arguments)
+        state.set_storage(address, counted, all_but_one)
+        return state
+
+    monkeypatch.setattr(vm_class, "build_state", staticmethod(with_all_but_one_lane))
+    register = "registerMembers", 5 * 2**20 - 1
+    assert sender.reason(*register, [member_address(99)]) == ""
+    assert sender.reason(*register, [member_address(98), member_address(99)]) == "LedgerFull()"
 
 
 def test_what_is_issued_can_be_redeemed_but_not_more_than_the_balance(sender: LedgerSender) -> None:

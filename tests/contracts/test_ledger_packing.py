@@ -10,9 +10,10 @@ from ledger_sender import LedgerSender, raw_batch
 from web3.exceptions import ContractLogicError
 
 from contracts.embedded import EmbeddedChain
-from contracts.ledger import SYSTEM_ACCOUNTS, SettlementLedger, explain
+from contracts.ledger import CONTRACT, SYSTEM_ACCOUNTS, SettlementLedger
 from contracts.outbox import Outbox
 from contracts.packing import HALF_RANGE, LANE_BITS, LANES, MAX_WORDS, pack_deltas, unpack_balances
+from contracts.published import explain
 from contracts.transfers import TREASURY
 
 Community = tuple[EmbeddedChain, Outbox, SettlementLedger]
@@ -102,7 +103,7 @@ def test_for_any_bits_at_all_the_contract_does_what_the_definition_says(
         read.settle(arguments).call({"from": OPERATOR.address})
         refusal = ""
     except ContractLogicError as error:
-        refusal = str(explain(error))
+        refusal = str(explain(error, CONTRACT))
     assert refusal == expected
 
 

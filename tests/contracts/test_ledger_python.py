@@ -6,8 +6,9 @@ from eth_utils.crypto import keccak
 
 from contracts.chain import connect
 from contracts.embedded import EmbeddedChain
-from contracts.ledger import LedgerRefusedError, SettlementLedger, commitment
+from contracts.ledger import SettlementLedger, commitment
 from contracts.outbox import BusinessIdReusedError, Outbox
+from contracts.published import ContractRefusedError
 from contracts.transfers import GRID_FEE, TREASURY
 
 Community = tuple[EmbeddedChain, Outbox, SettlementLedger]
@@ -44,10 +45,10 @@ def test_a_settled_sequence_cannot_be_given_another_content(community: Community
 
 def test_a_refusal_is_raised_by_name_before_anything_is_stored(community: Community) -> None:
     _, _, ledger = community
-    with pytest.raises(LedgerRefusedError, match=r"SequenceGap\(expected=1, given=2\)") as refusal:
+    with pytest.raises(ContractRefusedError, match=r"SequenceGap\(expected=1, given=2\)") as refusal:
         ledger.settle(batch(2, {0: 5, 1: -5}))
     assert (refusal.value.name, refusal.value.arguments) == ("SequenceGap", {"expected": 1, "given": 2})
-    with pytest.raises(LedgerRefusedError, match=rf"UnknownMember\(lane={MEMBERS}\)"):
+    with pytest.raises(ContractRefusedError, match=rf"UnknownMember\(lane={MEMBERS}\)"):
         ledger.balance_of(MEMBERS)
     ledger.settle(batch(1, {0: 5, 1: -5}))
     ledger.settle(batch(2, {0: 5, 1: -5}))
@@ -96,7 +97,7 @@ def test_payments_are_credited_and_paid_out_once(community: Community) -> None:
         ledger.redeem("payout 1", lane=3, amount_nano=20 * EURO)
     assert ledger.balance_of(3) == 30 * EURO
     assert ledger.system_balance(TREASURY) == -30 * EURO
-    with pytest.raises(LedgerRefusedError, match="InsufficientBalance"):
+    with pytest.raises(ContractRefusedError, match="InsufficientBalance"):
         ledger.redeem("payout 2", lane=3, amount_nano=31 * EURO)
 
 

@@ -162,6 +162,9 @@ class NodeWithPool:
             self.pool.append(raw)
         return keccak(raw)
 
+    def next_timestamp_s(self) -> int:
+        return self.evm.head.timestamp + 1
+
     def mine(self) -> None:
         while self.pool:
             self.evm.append(self.evm.build(self.pool.pop(0), self.evm.head.timestamp + 1))

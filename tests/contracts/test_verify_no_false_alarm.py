@@ -14,7 +14,8 @@ from signed_meters import GATEWAY_KEY
 
 from contracts.batches import BatchContents, PreparedBatch, TradedOrder, prepare_batch
 from contracts.evidence import NO_EVIDENCE, DeviceHead, RoundEvidence
-from contracts.ledger import SettlementLedger, artifact
+from contracts.ledger import CONTRACT, SettlementLedger
+from contracts.published import artifact
 from contracts.rpc import read_only_dispatch
 from contracts.rpc_client import dispatched_rpc
 from contracts.settlement import IntervalSettlement
@@ -129,7 +130,7 @@ def test_every_settlement_verifies_for_every_member(anchoring: Anchoring, world:
             chain=ChainIdentity(
                 chain_id=anchoring.chain.chain_id,
                 ledger=anchoring.ledger.address,
-                ledger_code_hash=bytes.fromhex(artifact()["runtime_hash"][2:]),
+                ledger_code_hash=bytes.fromhex(artifact(CONTRACT)["runtime_hash"][2:]),
                 genesis_hash=bytes.fromhex(str(ask("eth_getBlockByNumber", ["0x0", False])["hash"])[2:]),
             ),
             checkpoint=Checkpoint(block_number=head.block_number, block_hash=head.hash),
