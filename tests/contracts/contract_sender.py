@@ -56,6 +56,15 @@ class ContractSender:
             return str(explain(error, self.name))
         return ""
 
+    def reason_of_deployment(self, *arguments: Any) -> str:
+        """Why another contract of this kind could not be deployed with these arguments; empty if it could."""
+        factory = self.w3.eth.contract(abi=artifact(self.name)["abi"], bytecode=artifact(self.name)["bytecode"])
+        try:
+            self.w3.eth.call({"from": OPERATOR.address, "data": factory.constructor(*arguments).data_in_transaction})
+        except ContractLogicError as error:
+            return str(explain(error, self.name))
+        return ""
+
     def read(self, function: str, *arguments: Any) -> Any:
         return self.contract.functions[function](*arguments).call()
 
