@@ -1,6 +1,7 @@
 """How long one interval takes to clear, and how much memory, against the least that reading the prices in order costs.
 
-Ratios compare with `numpy.argsort` of the same prices, measured in turn with the clearing in one run, best of several.
+Ratios compare with `numpy.argsort` of the same prices with and without vector instructions (`sorting.py`), measured in
+turn with the clearing in one run, best of several.
 Memory is that of a process of its own: what numpy and Python allocate, and the peak of resident memory over a process
 that has only imported the engine and loaded nothing.
 """
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sorting import VECTOR_INSTRUCTIONS, Sorting
 
 from grid.limits import NetworkLimits
 from grid.network import open_network
@@ -55,31 +57,34 @@ def columns_of(count: int, buses: tuple[int, ...] | None, *, buyer_w: int, selle
     }
 
 
-def timed(columns: Columns, limits: NetworkLimits | None) -> tuple[float, float, float, str]:
-    """Best seconds of the sorting floor, of arrays to book, and of clearing with all its checks; its status."""
-    best, status = [float("inf")] * 3, ""
-    for _ in range(REPEATS):
-        moments = [time.perf_counter()]
-        np.argsort(columns["limit_micro_per_kwh"])
-        moments.append(time.perf_counter())
-        book = OrderBook.from_arrays(**columns)
-        moments.append(time.perf_counter())
-        status = clear(book, interval_minutes=15, rules=RULES, limits=limits).status.value
-        moments.append(time.perf_counter())
-        best = [min(pair) for pair in zip(best, np.diff(moments).tolist(), strict=True)]
-    return best[0], best[1], best[2], status
+def timed(columns: Columns, limits: NetworkLimits | None) -> tuple[list[float], str]:
+    """Best seconds of sorting with and without vector instructions, of arrays to book, and of clearing; its status."""
+    best, status = [float("inf")] * 4, ""
+    with Sorting(columns["limit_micro_per_kwh"]) as sorting:
+        for _ in range(REPEATS):
+            floors, moments = sorting.seconds(), [time.perf_counter()]
+            book = OrderBook.from_arrays(**columns)
+            moments.append(time.perf_counter())
+            status = clear(book, interval_minutes=15, rules=RULES, limits=limits).status.value
+            moments.append(time.perf_counter())
+            best = [min(pair) for pair in zip(best, [*floors, *np.diff(moments).tolist()], strict=True)]
+    return best, status
 
 
 def curve() -> Measures:
     """Seconds over the number of orders without a network."""
-    measures: Measures = {}
+    measures: Measures = {"vector instructions": " ".join(VECTOR_INSTRUCTIONS)}
     for count in COUNTS:
-        floor, book, solve, _ = timed(columns_of(count, None, buyer_w=4_000, seller_w=4_000), None)
+        (floor, plain_floor, book, solve), _ = timed(columns_of(count, None, buyer_w=4_000, seller_w=4_000), None)
         measures |= {
             f"{count} orders, argsort, ms": round(floor * 1e3, 3),
+            f"{count} orders, argsort without vector instructions, ms": round(plain_floor * 1e3, 3),
             f"{count} orders, book, ms": round(book * 1e3, 3),
             f"{count} orders, solve, ms": round(solve * 1e3, 3),
             f"{count} orders, (book + solve) / argsort": round((book + solve) / floor, 2),
+            f"{count} orders, (book + solve) / argsort without vector instructions": round(
+                (book + solve) / plain_floor, 2
+            ),
             f"{count} orders, ns an order": round((book + solve) * 1e9 / count),
         }
     return measures
@@ -91,7 +96,7 @@ def within_network() -> Measures:
     network = open_network(NETWORK)
     for count, seller_w in ((240, 1_000), (240, 10_000)):
         columns = columns_of(count, network.buses[1:], buyer_w=1_000, seller_w=seller_w)
-        _, book, solve, status = timed(columns, network)
+        (*_, book, solve), status = timed(columns, network)
         measures[f"{count} orders, solar up to {seller_w} W, {status}, ms"] = round((book + solve) * 1e3, 1)
     return measures
 

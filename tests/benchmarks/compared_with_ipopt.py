@@ -11,6 +11,8 @@ import numpy as np
 from optimal_power_flow import OptimalPowerFlow, Optimum
 from stressed_books import StressedBook
 
+from grid.limits import OperatingPoint
+from grid.power_flow import PowerFlowDiverged
 from matching.book import FLEXIBLE
 from matching.clearing import Clearing, clear
 
@@ -33,8 +35,21 @@ class Comparison:
         return self.afar.solved or self.near.solved
 
     @property
+    def best(self) -> Optimum:
+        """The better one of IPOPT's optima."""
+        return max((found for found in (self.afar, self.near) if found.solved), key=lambda found: found.welfare_nano)
+
+    @property
     def best_nano(self) -> float:
-        return max(found.welfare_nano for found in (self.afar, self.near) if found.solved)
+        return self.best.welfare_nano
+
+    @property
+    def best_keeps_limits(self) -> bool:
+        """Whether the power flow of what IPOPT would have everybody inject has a state, and that passes no limit."""
+        try:
+            return not self._state(self.best.accepted_wh, self.best.curtailed_wh).violations
+        except PowerFlowDiverged:
+            return False
 
     @property
     def gap(self) -> float:
@@ -59,22 +74,22 @@ class Comparison:
     @property
     def gap_less_losses(self) -> float:
         """The gap if what the better optimum loses more in the network had to be paid at the feed-in price."""
-        best = max((found for found in (self.afar, self.near) if found.solved), key=lambda found: found.welfare_nano)
-        mine = self._loss_wh(self.clearing.accepted_wh, self.clearing.curtailed_wh)
-        more_wh = self._loss_wh(best.accepted_wh, best.curtailed_wh) - mine
-        return self._relative(best.welfare_nano - self.case.rules.curtailment_price_micro_per_kwh * more_wh)
+        mine = self._state(self.clearing.accepted_wh, self.clearing.curtailed_wh)
+        more_w = self._state(self.best.accepted_wh, self.best.curtailed_wh).loss_w - mine.loss_w
+        more_wh = more_w * self.case.interval_minutes / 60.0
+        return self._relative(self.best_nano - self.case.rules.curtailment_price_micro_per_kwh * more_wh)
 
     def _relative(self, optimum_nano: float, welfare_nano: float | None = None) -> float:
         mine = self.clearing.welfare_nano if welfare_nano is None else welfare_nano
         return (optimum_nano - mine) / abs(self.best_nano)
 
-    def _loss_wh(self, accepted_wh: np.ndarray, curtailed_wh: np.ndarray) -> float:
+    def _state(self, accepted_wh: np.ndarray, curtailed_wh: np.ndarray) -> OperatingPoint:
         case, book = self.case, self.case.book
         flows = np.where(book.firmness_codes == FLEXIBLE, accepted_wh, book.quantity_wh - curtailed_wh)
         hours = case.interval_minutes / 60.0
         place = np.searchsorted(case.network.buses, book.bus)
         watts = np.bincount(place, np.where(book.is_sell, 1, -1) * flows / hours, len(case.network.buses))
-        return case.network.solve(case.baseline_w + watts, case.baseline_var).loss_w * hours
+        return case.network.solve(case.baseline_w + watts, case.baseline_var)
 
 
 def compared(case: StressedBook) -> Comparison:
