@@ -1,9 +1,9 @@
 """From the optimum of cells to whole Wh for every order, with the totals kept.
 
 Cells whose orders are equally good and equally effective are pooled first, so that orders on the same price share pro
-rata wherever the network does not tell them apart. Totals are rounded to the side that is safe for the binding
-rows and balanced where that costs least. What is curtailed of a group is shared over what it left
-uncleared.
+rata wherever the network does not tell them apart, and as nearly so as limits without a price allow. Totals are rounded
+to the side that is safe for the binding rows and balanced where that costs least. What is curtailed of a group is
+shared over what it left uncleared.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +14,7 @@ import numpy as np
 from grid.limits import FloatArray
 from matching.book import BoolArray, IntArray
 from matching.cells import NO_GROUP, Cells, distinct, sum_per
+from matching.equals import nearest_to_pro_rata
 from matching.orders import PRICE_TICK_MICRO_PER_KWH
 from matching.price_rule import NOISE_MICRO_PER_KWH
 from matching.pricing import PART_WH, DualPrices
@@ -116,12 +117,17 @@ def _certain(accepted_wh: FloatArray) -> IntArray:
 def _pools(
     problem: WelfareProblem, solution: WelfareSolution, duals: DualPrices, caps: IntArray, respected: BoolArray
 ) -> Pools:
-    cells = problem.cells
-    of_cell, first = _alike(cells, respected | (duals.shadow_price > 0.0))
-    total = np.bincount(of_cell, weights=solution.accepted_wh, minlength=first.size)
+    cells, priced = problem.cells, duals.shadow_price > 0.0
+    of_cell, first = _alike(cells, respected | priced)
+    total: FloatArray = np.bincount(of_cell, weights=solution.accepted_wh, minlength=first.size).astype(np.float64)
     capacity = sum_per(of_cell, caps, first.size)
     side = np.where(cells.is_sell[first], 1.0, -1.0)
     effect = side * cells.class_effect[:, cells.moved_class[first]]
+    apart = respected & ~priced
+    if apart.any():
+        left = problem.room - effect @ total - cells.relief @ solution.curtailed_wh
+        equally_good = _alike(cells, priced)[0][first]
+        total = nearest_to_pro_rata(total, capacity, equally_good, effect=effect[apart], room=left[apart])
     network_cost = duals.shadow_price @ effect
     surplus = side * (duals.price_micro_per_kwh - cells.price_micro_per_kwh[first]) - network_cost
     # What loads a binding row is rounded down, what relieves one is rounded up.
