@@ -8,48 +8,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from meters import sunspec_controls as points
 from meters.bus import Bus
-from meters.sunspec import (
-    CHARGE_MAX_W,
-    CHARGE_MAX_W_SF,
-    CHARGE_PERCENT,
-    CHARGE_STATE,
-    CHARGE_STATE_SF,
-    DER_CAPACITY,
-    DER_CONTROLS,
-    DER_LIMIT_ENABLE,
-    DER_LIMIT_PERCENT,
-    DER_LIMIT_PERCENT_SF,
-    DER_REVERT_ENABLE,
-    DER_REVERT_PERCENT,
-    DER_REVERT_S,
-    DER_W_MAX,
-    DER_W_MAX_RTG,
-    DER_W_SF,
-    DISCHARGE_PERCENT,
-    IMMEDIATE,
-    LIMIT_ENABLE,
-    LIMIT_PERCENT,
-    LIMIT_PERCENT_SF,
-    LIMIT_REVERT_S,
-    NAMEPLATE,
-    SETTINGS,
-    STORAGE,
-    STORAGE_FREE,
-    STORAGE_LIMIT_BOTH,
-    STORAGE_MODE,
-    STORAGE_PERCENT_SF,
-    STORAGE_REVERT_S,
-    W_MAX,
-    W_MAX_SF,
-    W_RTG,
-    W_RTG_SF,
-    WH_RTG,
-    FoundModel,
-    find,
-    signed,
-    walk,
-)
+from meters.sunspec import FoundModel, find, signed, walk
 
 NOT_IMPLEMENTED = 0xFFFF
 NO_FACTOR = -0x8000
@@ -75,30 +36,30 @@ class _Limit:
 
 LIMITS = (
     _Limit(
-        model=IMMEDIATE,
-        percent=LIMIT_PERCENT,
-        percent_factor=LIMIT_PERCENT_SF,
-        enable=LIMIT_ENABLE,
-        revert_s=LIMIT_REVERT_S,
+        model=points.IMMEDIATE,
+        percent=points.LIMIT_PERCENT,
+        percent_factor=points.LIMIT_PERCENT_SF,
+        enable=points.LIMIT_ENABLE,
+        revert_s=points.LIMIT_REVERT_S,
     ),
     _Limit(
-        model=DER_CONTROLS,
-        percent=DER_LIMIT_PERCENT,
-        percent_factor=DER_LIMIT_PERCENT_SF,
-        enable=DER_LIMIT_ENABLE,
-        revert_s=DER_REVERT_S,
+        model=points.DER_CONTROLS,
+        percent=points.DER_LIMIT_PERCENT,
+        percent_factor=points.DER_LIMIT_PERCENT_SF,
+        enable=points.DER_LIMIT_ENABLE,
+        revert_s=points.DER_REVERT_S,
         revert_words=2,
-        revert_percent=DER_REVERT_PERCENT,
-        revert_enable=DER_REVERT_ENABLE,
+        revert_percent=points.DER_REVERT_PERCENT,
+        revert_enable=points.DER_REVERT_ENABLE,
     ),
 )
 """Model 123, and 704 of devices that have no 123."""
 
 RATINGS = (
-    (SETTINGS, W_MAX, W_MAX_SF),
-    (NAMEPLATE, W_RTG, W_RTG_SF),
-    (DER_CAPACITY, DER_W_MAX, DER_W_SF),
-    (DER_CAPACITY, DER_W_MAX_RTG, DER_W_SF),
+    (points.SETTINGS, points.W_MAX, points.W_MAX_SF),
+    (points.NAMEPLATE, points.W_RTG, points.W_RTG_SF),
+    (points.DER_CAPACITY, points.DER_W_MAX, points.DER_W_SF),
+    (points.DER_CAPACITY, points.DER_W_MAX_RTG, points.DER_W_SF),
 )
 """Where a device says its rated power: as it is set, otherwise as it is built."""
 
@@ -148,34 +109,38 @@ class SunSpecControl:
         Returns the power it is then held at, W. Model 124 knows a window [-OutWRte, InWRte] percent of WChaMax: a
         window of one point is a set-point.
         """
-        if power_w is None and not await self._has(STORAGE):
+        if power_w is None and not await self._has(points.STORAGE):
             return None
-        storage = await self._model(STORAGE)
+        storage = await self._model(points.STORAGE)
         if power_w is None:
-            await self._write(storage, STORAGE_MODE, [STORAGE_FREE])
-            await self._confirm(storage, {STORAGE_MODE: STORAGE_FREE})
+            await self._write(storage, points.STORAGE_MODE, [points.STORAGE_FREE])
+            await self._confirm(storage, {points.STORAGE_MODE: points.STORAGE_FREE})
             return None
-        rated_w = await self._watts(storage, CHARGE_MAX_W, CHARGE_MAX_W_SF)
-        factor = await self._scale(storage, STORAGE_PERCENT_SF)
+        rated_w = await self._watts(storage, points.CHARGE_MAX_W, points.CHARGE_MAX_W_SF)
+        factor = await self._scale(storage, points.STORAGE_PERCENT_SF)
         raw = round(max(-1.0, min(power_w / rated_w, 1.0)) * 100 / factor)
         window = [-raw & 0xFFFF, raw & 0xFFFF]
-        await self._write(storage, DISCHARGE_PERCENT, window)
-        reverting = await self._write_reversion(storage, STORAGE_REVERT_S, revert_s)
-        await self._write(storage, STORAGE_MODE, [STORAGE_LIMIT_BOTH])
-        wanted = {DISCHARGE_PERCENT: window[0], CHARGE_PERCENT: window[1], STORAGE_MODE: STORAGE_LIMIT_BOTH}
+        await self._write(storage, points.DISCHARGE_PERCENT, window)
+        reverting = await self._write_reversion(storage, points.STORAGE_REVERT_S, revert_s)
+        await self._write(storage, points.STORAGE_MODE, [points.STORAGE_LIMIT_BOTH])
+        wanted = {
+            points.DISCHARGE_PERCENT: window[0],
+            points.CHARGE_PERCENT: window[1],
+            points.STORAGE_MODE: points.STORAGE_LIMIT_BOTH,
+        }
         await self._confirm(storage, {**wanted, **reverting})
         return raw * factor / 100 * rated_w
 
     async def stored_wh(self) -> int | None:
         """Energy in the battery, Wh, from its state of charge and rating; None where the device shows neither."""
-        if not await self._has(STORAGE) or not await self._has(NAMEPLATE):
+        if not await self._has(points.STORAGE) or not await self._has(points.NAMEPLATE):
             return None
-        storage, nameplate = await self._model(STORAGE), await self._model(NAMEPLATE)
-        (charge,) = await self._read(storage.address + CHARGE_STATE, 1)
-        rating, rating_factor = await self._read(nameplate.address + WH_RTG, 2)
+        storage, nameplate = await self._model(points.STORAGE), await self._model(points.NAMEPLATE)
+        (charge,) = await self._read(storage.address + points.CHARGE_STATE, 1)
+        rating, rating_factor = await self._read(nameplate.address + points.WH_RTG, 2)
         if NOT_IMPLEMENTED in {charge, rating} or signed(rating_factor) == NO_FACTOR:
             return None
-        factor = await self._scale(storage, CHARGE_STATE_SF)
+        factor = await self._scale(storage, points.CHARGE_STATE_SF)
         return round(charge * factor / 100 * rating * 10.0 ** signed(rating_factor))
 
     def forget(self) -> None:
@@ -220,7 +185,7 @@ class SunSpecControl:
         """WMax, what percentages refer to; the nameplate's rating where the device has no settings."""
         for number, offset, factor in RATINGS:
             model = find(self._models, number)
-            if model is not None and (number != DER_CAPACITY or await self._shows(model, offset)):
+            if model is not None and (number != points.DER_CAPACITY or await self._shows(model, offset)):
                 return await self._watts(model, offset, factor)
         raise ControlError(f"{self._where} does not say its rated power (SunSpec model 121, 120 or 702)")
 

@@ -10,37 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from meters import sunspec_controls as points
 from meters.clock import Clock
 from meters.modbus_server import ILLEGAL_ADDRESS, RequestRefusedError
-from meters.sunspec import (
-    CHARGE_MAX_W,
-    CHARGE_MAX_W_SF,
-    CHARGE_PERCENT,
-    CHARGE_STATE,
-    CHARGE_STATE_SF,
-    CONTROL_LAYOUTS,
-    DISCHARGE_PERCENT,
-    IMMEDIATE,
-    LIMIT_ENABLE,
-    LIMIT_PERCENT,
-    LIMIT_PERCENT_SF,
-    LIMIT_REVERT_S,
-    NAMEPLATE,
-    SETTINGS,
-    STORAGE,
-    STORAGE_FREE,
-    STORAGE_LIMIT_BOTH,
-    STORAGE_MODE,
-    STORAGE_PERCENT_SF,
-    STORAGE_REVERT_S,
-    W_MAX,
-    W_MAX_SF,
-    W_RTG,
-    W_RTG_SF,
-    WH_RTG,
-    WH_RTG_SF,
-    signed,
-)
+from meters.sunspec import signed
 
 OnWrite = Callable[[str, float], None]
 """Called with a quantity and its new set-point in W, NaN when the set-point is released."""
@@ -71,23 +44,41 @@ class InverterControls:
         self._clock = clock
         self._image: list[int] = []
         self._at: dict[int, int] = {}
-        for number in (NAMEPLATE, SETTINGS, IMMEDIATE, STORAGE):
-            layout = CONTROL_LAYOUTS[number]
+        for number in (points.NAMEPLATE, points.SETTINGS, points.IMMEDIATE, points.STORAGE):
+            layout = points.LAYOUTS[number]
             self._at[number] = len(self._image)
             self._image += [number, layout.length, *layout.absent_words()]
-        self._set_watts(NAMEPLATE, W_RTG, W_RTG_SF, rated_w)
-        self._set_watts(SETTINGS, W_MAX, W_MAX_SF, rated_w)
+        self._set_watts(points.NAMEPLATE, points.W_RTG, points.W_RTG_SF, rated_w)
+        self._set_watts(points.SETTINGS, points.W_MAX, points.W_MAX_SF, rated_w)
         self._battery_wh = battery_wh
         if battery_wh:
-            self._set_watts(NAMEPLATE, WH_RTG, WH_RTG_SF, battery_wh)
-            self._set(STORAGE, {CHARGE_STATE_SF: PERCENT_SF})
-        self._set_watts(STORAGE, CHARGE_MAX_W, CHARGE_MAX_W_SF, battery_rated_w)
-        self._set(IMMEDIATE, {4: CONN_CONNECTED, LIMIT_PERCENT: HUNDRED_PERCENT, LIMIT_REVERT_S: 0, LIMIT_ENABLE: 0})
-        self._set(IMMEDIATE, {LIMIT_PERCENT_SF: PERCENT_SF})
-        self._set(STORAGE, {STORAGE_MODE: STORAGE_FREE, STORAGE_REVERT_S: 0, STORAGE_PERCENT_SF: PERCENT_SF})
-        self._set(STORAGE, {DISCHARGE_PERCENT: HUNDRED_PERCENT, CHARGE_PERCENT: HUNDRED_PERCENT})
-        self._writable = {self._at[IMMEDIATE] + offset for offset in range(LIMIT_PERCENT, LIMIT_ENABLE + 1)} | {
-            self._at[STORAGE] + offset for offset in (STORAGE_MODE, *range(DISCHARGE_PERCENT, STORAGE_REVERT_S + 1))
+            self._set_watts(points.NAMEPLATE, points.WH_RTG, points.WH_RTG_SF, battery_wh)
+            self._set(points.STORAGE, {points.CHARGE_STATE_SF: PERCENT_SF})
+        self._set_watts(points.STORAGE, points.CHARGE_MAX_W, points.CHARGE_MAX_W_SF, battery_rated_w)
+        self._set(
+            points.IMMEDIATE,
+            {
+                4: CONN_CONNECTED,
+                points.LIMIT_PERCENT: HUNDRED_PERCENT,
+                points.LIMIT_REVERT_S: 0,
+                points.LIMIT_ENABLE: 0,
+            },
+        )
+        self._set(points.IMMEDIATE, {points.LIMIT_PERCENT_SF: PERCENT_SF})
+        self._set(
+            points.STORAGE,
+            {
+                points.STORAGE_MODE: points.STORAGE_FREE,
+                points.STORAGE_REVERT_S: 0,
+                points.STORAGE_PERCENT_SF: PERCENT_SF,
+            },
+        )
+        self._set(points.STORAGE, {points.DISCHARGE_PERCENT: HUNDRED_PERCENT, points.CHARGE_PERCENT: HUNDRED_PERCENT})
+        self._writable = {
+            self._at[points.IMMEDIATE] + offset for offset in range(points.LIMIT_PERCENT, points.LIMIT_ENABLE + 1)
+        } | {
+            self._at[points.STORAGE] + offset
+            for offset in (points.STORAGE_MODE, *range(points.DISCHARGE_PERCENT, points.STORAGE_REVERT_S + 1))
         }
         self._reverts: dict[int, datetime] = {}
         self._told = {"generation_limit_w": math.nan, "battery_w": math.nan}
@@ -96,16 +87,21 @@ class InverterControls:
         """Start with what was obeyed before; nobody is told again."""
         until = self._clock() + timedelta(seconds=held.revert_s)
         if held.generation_limit_w is not None:
-            share = held.generation_limit_w / self._watts(SETTINGS, W_MAX, W_MAX_SF)
+            share = held.generation_limit_w / self._watts(points.SETTINGS, points.W_MAX, points.W_MAX_SF)
             percent = round(share * HUNDRED_PERCENT)
-            self._set(IMMEDIATE, {LIMIT_PERCENT: percent, LIMIT_REVERT_S: held.revert_s, LIMIT_ENABLE: 1})
-            self._reverts[IMMEDIATE] = until
+            self._set(
+                points.IMMEDIATE,
+                {points.LIMIT_PERCENT: percent, points.LIMIT_REVERT_S: held.revert_s, points.LIMIT_ENABLE: 1},
+            )
+            self._reverts[points.IMMEDIATE] = until
         if held.battery_w is not None:
-            share = held.battery_w / self._watts(STORAGE, CHARGE_MAX_W, CHARGE_MAX_W_SF)
+            share = held.battery_w / self._watts(points.STORAGE, points.CHARGE_MAX_W, points.CHARGE_MAX_W_SF)
             percent = round(share * HUNDRED_PERCENT)
-            self._set(STORAGE, {DISCHARGE_PERCENT: -percent, CHARGE_PERCENT: percent})
-            self._set(STORAGE, {STORAGE_REVERT_S: held.revert_s, STORAGE_MODE: STORAGE_LIMIT_BOTH})
-            self._reverts[STORAGE] = until
+            self._set(points.STORAGE, {points.DISCHARGE_PERCENT: -percent, points.CHARGE_PERCENT: percent})
+            self._set(
+                points.STORAGE, {points.STORAGE_REVERT_S: held.revert_s, points.STORAGE_MODE: points.STORAGE_LIMIT_BOTH}
+            )
+            self._reverts[points.STORAGE] = until
         self._told = {"generation_limit_w": self._generation_limit_w(), "battery_w": self._battery_w()}
 
     def words(self) -> Sequence[int]:
@@ -115,15 +111,17 @@ class InverterControls:
     def show_stored(self, stored_wh: float) -> None:
         """Let the battery show this energy, as a percentage of its rating rounded down."""
         if self._battery_wh:
-            self._set(STORAGE, {CHARGE_STATE: math.floor(stored_wh / self._battery_wh * HUNDRED_PERCENT + 1e-9)})
+            self._set(
+                points.STORAGE, {points.CHARGE_STATE: math.floor(stored_wh / self._battery_wh * HUNDRED_PERCENT + 1e-9)}
+            )
 
     def write(self, offset: int, words: Sequence[int]) -> None:
         """Take words at `offset` from the first control model's ID, and obey."""
         if any(offset + index not in self._writable for index in range(len(words))):
             raise RequestRefusedError(ILLEGAL_ADDRESS)
         self._image[offset : offset + len(words)] = words
-        number = IMMEDIATE if offset < self._at[STORAGE] else STORAGE
-        revert_s = self._get(number, LIMIT_REVERT_S if number == IMMEDIATE else STORAGE_REVERT_S)
+        number = points.IMMEDIATE if offset < self._at[points.STORAGE] else points.STORAGE
+        revert_s = self._get(number, points.LIMIT_REVERT_S if number == points.IMMEDIATE else points.STORAGE_REVERT_S)
         self._reverts.pop(number, None)
         if revert_s:
             self._reverts[number] = self._clock() + timedelta(seconds=revert_s)
@@ -134,7 +132,10 @@ class InverterControls:
         passed = [number for number, at in self._reverts.items() if self._clock() >= at]
         for number in passed:
             del self._reverts[number]
-            self._set(number, {LIMIT_ENABLE: 0} if number == IMMEDIATE else {STORAGE_MODE: STORAGE_FREE})
+            self._set(
+                number,
+                {points.LIMIT_ENABLE: 0} if number == points.IMMEDIATE else {points.STORAGE_MODE: points.STORAGE_FREE},
+            )
         if passed:
             self._obey()
 
@@ -147,18 +148,25 @@ class InverterControls:
                 self._on_write(quantity, watts)
 
     def _generation_limit_w(self) -> float:
-        if self._get(IMMEDIATE, LIMIT_ENABLE) != 1:
+        if self._get(points.IMMEDIATE, points.LIMIT_ENABLE) != 1:
             return math.nan
-        return self._get(IMMEDIATE, LIMIT_PERCENT) / HUNDRED_PERCENT * self._watts(SETTINGS, W_MAX, W_MAX_SF)
+        return (
+            self._get(points.IMMEDIATE, points.LIMIT_PERCENT)
+            / HUNDRED_PERCENT
+            * self._watts(points.SETTINGS, points.W_MAX, points.W_MAX_SF)
+        )
 
     def _battery_w(self) -> float:
-        if self._get(STORAGE, STORAGE_MODE) != STORAGE_LIMIT_BOTH:
+        if self._get(points.STORAGE, points.STORAGE_MODE) != points.STORAGE_LIMIT_BOTH:
             return math.nan
-        lowest, highest = -signed(self._get(STORAGE, DISCHARGE_PERCENT)), signed(self._get(STORAGE, CHARGE_PERCENT))
+        lowest, highest = (
+            -signed(self._get(points.STORAGE, points.DISCHARGE_PERCENT)),
+            signed(self._get(points.STORAGE, points.CHARGE_PERCENT)),
+        )
         if lowest > highest or (lowest <= 0 <= highest and lowest != highest):
             return math.nan
         forced = lowest if lowest > 0 else highest
-        return forced / HUNDRED_PERCENT * self._watts(STORAGE, CHARGE_MAX_W, CHARGE_MAX_W_SF)
+        return forced / HUNDRED_PERCENT * self._watts(points.STORAGE, points.CHARGE_MAX_W, points.CHARGE_MAX_W_SF)
 
     def _get(self, number: int, offset: int) -> int:
         return self._image[self._at[number] + offset]

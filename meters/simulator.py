@@ -24,7 +24,7 @@ from meters.modbus_server import (
 from meters.profile import Profile, Register, load_profile
 from meters.simulated_der import DerControls
 from meters.simulated_inverter import Held, InverterControls, OnWrite
-from meters.sunspec import BASES, COMMON, CONTROL_LAYOUTS, END_OF_MAP, MARK, text_words
+from meters.sunspec import BASES, COMMON, COMMON_LAYOUT, END_OF_MAP, MARK, text_words
 
 Source = Callable[[], Mapping[str, Number]]
 """Canonical quantities now."""
@@ -141,7 +141,7 @@ class _SunSpecMap:
 
     def __init__(self, profile: Profile, device_id: int, controls: InverterControls | DerControls | None) -> None:
         assert profile.sunspec is not None
-        common = CONTROL_LAYOUTS[COMMON].absent_words()
+        common = COMMON_LAYOUT.absent_words()
         common[0:16] = text_words("Commonwatt", 16)
         common[16:32] = text_words(f"Simulated {profile.sunspec.model}", 16)
         common[40:48] = text_words("1", 8)
