@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.fields import FieldError, Fields
 from grid.three_phase import ALL_PHASES, PHASES
+from meters.control_profile import SUNSPEC
 from meters.gateway_config import DEVICE_ID_MAX
 from meters.interval import MARKET_TIME_UNITS_MINUTES
 
@@ -26,10 +27,11 @@ class CommunitySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlSettings:
-    """The SunSpec inverter behind a member's meter, which obeys feed-in limits and battery set-points."""
+    """The inverter behind a member's meter, which obeys set-points; `profile` is SunSpec or a make of its own."""
 
     address: str
     device_id: int = 1
+    profile: str = SUNSPEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +139,9 @@ def _meter(fields: Fields) -> MeterSettings:
 
 def _control(fields: Fields) -> ControlSettings:
     control = ControlSettings(
-        address=_name(fields, "address"), device_id=_number(fields, "device_id", 1, most=DEVICE_ID_MAX)
+        address=_name(fields, "address"),
+        device_id=_number(fields, "device_id", 1, most=DEVICE_ID_MAX),
+        profile=_name(fields, "profile") if fields.has("profile") else SUNSPEC,
     )
     fields.close()
     return control

@@ -64,5 +64,7 @@ def _meter(member: MemberSettings) -> MeterConfig:
         address=meter.address,
         device_id=meter.device_id,
         connection_w=float(max(member.connection_w, member.generation_w + member.battery_w)),
-        control=None if control is None else ControlConfig(address=control.address, device_id=control.device_id),
+        control=None
+        if control is None
+        else ControlConfig(address=control.address, device_id=control.device_id, profile=control.profile),
     )

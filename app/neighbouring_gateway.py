@@ -78,6 +78,7 @@ def gateway_toml(config: GatewayConfig) -> str:
         if meter.control is not None:
             control = meter.control
             lines += ["[meter.control]", f"address = {_quoted(control.address)}", f"device_id = {control.device_id}"]
+            lines += [f"profile = {_quoted(control.profile)}"]
     return "\n".join([*lines, ""])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from meters.address import AddressError, BusAddress
+from meters.control_profile import SUNSPEC, control_profile_names
 from meters.interval import MARKET_TIME_UNITS_MINUTES
 from meters.profile import Profile, ProfileError, load_profile
 from meters.toml_tables import TableReader
@@ -27,10 +28,11 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlConfig:
-    """A SunSpec inverter that obeys set-points of its meter's device."""
+    """An inverter that obeys set-points of its meter's device, told as `profile` says (`meters.control_profile`)."""
 
     address: str
     device_id: int = 1
+    profile: str = SUNSPEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +244,7 @@ def _meter_problems(meter: MeterConfig) -> list[str]:
         problems.append(str(error))
     problems += _place_problems(meter.address, meter.device_id)
     if meter.control is not None:
-        problems += [f"control: {line}" for line in _place_problems(meter.control.address, meter.control.device_id)]
+        problems += [f"control: {line}" for line in _control_problems(meter.control)]
     if meter.connection_w <= 0:
         problems.append(f"connection_w = {meter.connection_w} should be above 0")
     return problems
@@ -263,6 +265,14 @@ def _place_problems(address: str, device_id: int) -> list[str]:
         problems.append(str(error))
     if not 0 <= device_id <= DEVICE_ID_MAX:
         problems.append(f"device_id = {device_id} is not in 0..{DEVICE_ID_MAX}")
+    return problems
+
+
+def _control_problems(control: ControlConfig) -> list[str]:
+    problems = _place_problems(control.address, control.device_id)
+    if control.profile not in control_profile_names():
+        known = ", ".join(control_profile_names())
+        problems.append(f"there is no control profile {control.profile!r}: known are {known}")
     return problems
 
 

@@ -3,13 +3,25 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from typing import Protocol
 
 from meters.api import SetPoint
-from meters.control import SunSpecControl
 from meters.device_errors import DeviceErrors
 from meters.gateway_reports import ControlReport
 
 log = logging.getLogger(__name__)
+
+
+class Control(Protocol):
+    """One inverter: told, read back, and free again when nobody refreshes what it was told."""
+
+    async def limit_generation(self, limit_w: int | None, *, revert_s: int) -> float | None: ...
+
+    async def set_battery(self, power_w: int | None, *, revert_s: int) -> float | None: ...
+
+    async def stored_wh(self) -> int | None: ...
+
+    def forget(self) -> None: ...
 
 
 class Inverters:
@@ -19,13 +31,13 @@ class Inverters:
     """
 
     def __init__(self) -> None:
-        self._controls: dict[str, SunSpecControl] = {}
+        self._controls: dict[str, Control] = {}
         self._set: set[str] = set()
 
-    def __getitem__(self, device: str) -> SunSpecControl:
+    def __getitem__(self, device: str) -> Control:
         return self._controls[device]
 
-    def arrange(self, controls: Mapping[str, SunSpecControl]) -> None:
+    def arrange(self, controls: Mapping[str, Control]) -> None:
         """Go on with these; those that were here before keep what they were told."""
         new = {device for device, control in controls.items() if self._controls.get(device) is not control}
         self._set = (self._set & controls.keys()) | new
@@ -50,7 +62,7 @@ class Inverters:
         )
 
     async def _apply(
-        self, device: str, control: SunSpecControl, point: SetPoint | None, revert_s: int
+        self, device: str, control: Control, point: SetPoint | None, revert_s: int
     ) -> tuple[float | None, float | None] | str:
         """What the inverter confirmed (limit, battery power), or why it does not obey."""
         limit_w = point.generation_limit_w if point else None
@@ -75,7 +87,7 @@ class Inverters:
         return {device: energy for device, energy in zip(controls, seen, strict=True) if energy is not None}
 
 
-async def _stored_wh(control: SunSpecControl) -> int | None:
+async def _stored_wh(control: Control) -> int | None:
     try:
         return await control.stored_wh()
     except DeviceErrors as error:

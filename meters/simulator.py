@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from meters.clock import Clock, system_clock
+from meters.control_profile import SUNSPEC, load_control_profile
 from meters.decoding import Number, encode
 from meters.faults import Fault
 from meters.modbus_server import (
@@ -24,6 +25,7 @@ from meters.modbus_server import (
 from meters.profile import Profile, Register, load_profile
 from meters.simulated_der import DerControls
 from meters.simulated_inverter import Held, InverterControls, OnWrite
+from meters.simulated_vendor import VendorControls
 from meters.sunspec import BASES, COMMON, COMMON_LAYOUT, END_OF_MAP, MARK, text_words
 
 Source = Callable[[], Mapping[str, Number]]
@@ -34,6 +36,7 @@ TICK_S = 1.0
 NOMINAL_VOLTAGE_V, NOMINAL_FREQUENCY_HZ = 230.0, 50.0
 SCALE_FACTORS = {"voltage": -1, "current": -2, "frequency": -2, "energy": 0}
 S16_MAX = 32_000
+BATTERY_RATED_W = 5_000.0
 
 
 class SimulatedMeter:
@@ -41,10 +44,11 @@ class SimulatedMeter:
 
     on_write  called with ("generation_limit_w", watts) or ("battery_w", watts, + charging) when a set-point changes,
               and with NaN when it is released; makes a SunSpec inverter (101-113, 701) controllable
-    rated_w, battery_rated_w  what percentages of set-points refer to; a source that gives `rated_w` or
-              `battery_rated_w` overrides them; `battery_wh` and `battery_stored_wh` make a state of charge
+    rated_w   what percentages of limits refer to; a source that gives `rated_w` or `battery_rated_w` overrides it,
+              `battery_wh` and `battery_stored_wh` make a state of charge
     held      set-points it obeys from the start, because it did before it was restarted
     fault     how it misbehaves from now on; None for not at all
+    control   where set-points are written: SunSpec's models, or a table of `meters.control_profile`
     """
 
     def __init__(
@@ -55,10 +59,10 @@ class SimulatedMeter:
         on_write: OnWrite | None = None,
         *,
         rated_w: float = 10_000,
-        battery_rated_w: float = 5_000,
         fault: Fault | None = None,
         clock: Clock = system_clock,
         held: Held | None = None,
+        control: str = SUNSPEC,
     ) -> None:
         self.profile = load_profile(profile_name)
         self.device_id = device_id
@@ -66,6 +70,11 @@ class SimulatedMeter:
         self._source = source
         self._controls: InverterControls | DerControls | None = None
         self._map: _RegisterMap | _SunSpecMap
+        self._vendor: VendorControls | None = None
+        if on_write is not None and control != SUNSPEC:
+            given_w = source().get("rated_w", rated_w)
+            self._vendor = VendorControls(load_control_profile(control), on_write, rated_w=given_w, clock=clock)
+            on_write = None
         if self.profile.sunspec is None:
             self._map = _RegisterMap(self.profile)
             return
@@ -78,7 +87,7 @@ class SimulatedMeter:
             self._controls = InverterControls(
                 on_write,
                 rated_w=given.get("rated_w", rated_w),
-                battery_rated_w=given.get("battery_rated_w", battery_rated_w),
+                battery_rated_w=given.get("battery_rated_w", BATTERY_RATED_W),
                 battery_wh=given.get("battery_wh", 0.0),
                 clock=clock,
             )
@@ -88,6 +97,9 @@ class SimulatedMeter:
 
     def read(self, function_code: int, address: int, count: int) -> Sequence[int]:
         """Registers now. Raises RequestRefusedError as the real device would."""
+        if self._vendor is not None and self._vendor.covers(address):
+            self.tick()
+            return self._vendor.read(address, count)
         if count > self.profile.max_registers:
             raise RequestRefusedError(ILLEGAL_VALUE)
         if function_code not in self.profile.registers[0].function_codes:
@@ -100,6 +112,10 @@ class SimulatedMeter:
 
     def write(self, address: int, words: Sequence[int]) -> None:
         """Take a set-point. Raises RequestRefusedError for registers that cannot be written."""
+        if self._vendor is not None:
+            self.tick()
+            self._vendor.write(address, words)
+            return
         if self._controls is None or not isinstance(self._map, _SunSpecMap):
             raise RequestRefusedError(ILLEGAL_ADDRESS)
         self.tick()
@@ -107,8 +123,9 @@ class SimulatedMeter:
 
     def tick(self) -> None:
         """Release set-points whose reversion time has passed."""
-        if self._controls is not None:
-            self._controls.tick()
+        for controls in (self._controls, self._vendor):
+            if controls is not None:
+                controls.tick()
 
 
 class _RegisterMap:

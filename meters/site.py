@@ -7,12 +7,14 @@ from meters.address import BusAddress
 from meters.bus import Bus
 from meters.clock import Clock
 from meters.control import SunSpecControl
+from meters.control_profile import SUNSPEC, load_control_profile
 from meters.counters import CounterState
 from meters.gateway_config import GatewayConfig, MeterConfig
-from meters.inverters import Inverters
+from meters.inverters import Control, Inverters
 from meters.outbox import Outbox
 from meters.profile import load_profile
 from meters.reader import MeterReader
+from meters.register_control import RegisterControl
 from meters.watch import MeterWatch
 
 
@@ -71,9 +73,12 @@ class Site:
         reader = MeterReader(load_profile(meter.profile), self._bus(meter.address), meter.device_id)
         return MeterWatch(meter, reader, state, last_end_s, interval_s)
 
-    def _control(self, meter: MeterConfig) -> SunSpecControl:
+    def _control(self, meter: MeterConfig) -> Control:
         assert meter.control is not None
-        return SunSpecControl(self._bus(meter.control.address), meter.control.device_id)
+        bus, device_id = self._bus(meter.control.address), meter.control.device_id
+        if meter.control.profile == SUNSPEC:
+            return SunSpecControl(bus, device_id)
+        return RegisterControl(load_control_profile(meter.control.profile), bus, device_id)
 
     def _bus(self, address: str) -> Bus:
         parsed = BusAddress.parse(address)

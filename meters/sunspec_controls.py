@@ -1,7 +1,7 @@
 """The control models of SunSpec devices: their layouts, and where each point is.
 
-Source: the SunSpec Alliance's model definitions (sunspec/models: json/model_120, 121, 123, 124, 702, 704). Whoever writes
-them and the devices that are simulated take them from here: `from meters import sunspec_controls as points`.
+Source: the SunSpec Alliance's model definitions (sunspec/models: json/model_120, 121, 123, 124, 702, 704). Who
+writes them and the devices that are simulated take them from here: `from meters import sunspec_controls as points`.
 """
 
 from meters.words import Layout

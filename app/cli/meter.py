@@ -18,6 +18,7 @@ from meters.address import AddressError, BusAddress
 from meters.answer import BusError
 from meters.bus import Bus
 from meters.clock import clock_from_environment, system_clock
+from meters.control_profile import SUNSPEC, control_profile_names
 from meters.faults import DESCRIPTIONS, Fault
 from meters.profile import Profile, ProfileError, load_profile, load_profiles
 from meters.reader import MeterReader, ModelMissingError
@@ -178,8 +179,11 @@ _FAULTS = "; ".join(f"{kind}: {what}" for kind, what in DESCRIPTIONS.items())
     help="When (UTC) the registers were so; by default now. With it they go on through a restart.",
 )
 @click.option("--fault", "fault_text", default=None, metavar="KIND", help=f"Misbehave. {_FAULTS}.")
+@click.option(
+    "--control", type=click.Choice(control_profile_names()), default=SUNSPEC, help="Where an inverter takes set-points."
+)
 @click.option("--framing", type=click.Choice(["tcp", "rtu"]), default="tcp", help="rtu: as behind a serial converter.")
-def simulate(
+def simulate(  # noqa: PLR0913, PLR0917  every option of the command line is one argument
     profile: str,
     listen: str,
     device_id: int,
@@ -188,6 +192,7 @@ def simulate(
     power_w: float,
     since: datetime | None,
     fault_text: str | None,
+    control: str,
     framing: str,
 ) -> None:
     """Serve a meter until it is stopped. SunSpec inverters obey feed-in limits and battery set-points."""
@@ -199,7 +204,7 @@ def simulate(
     load = SimulatedLoad(import_wh=import_wh, export_wh=export_wh, power_w=power_w, clock=clock, since=begun)
     with refusing(ProfileError, ValueError):
         fault = None if fault_text is None else Fault.parse(fault_text)
-        meter = SimulatedMeter(profile, device_id, load.values, _obeying(load), fault=fault)
+        meter = SimulatedMeter(profile, device_id, load.values, _obeying(load), fault=fault, control=control)
 
     def ready(ports: tuple[int, ...]) -> None:
         scheme = "tcp" if framing == "tcp" else "rtutcp"
