@@ -24,6 +24,7 @@ from meters.gateway_loop import run
 from meters.gateway_reports import ControlReport, SweepReport
 from meters.gateway_status import OUTBOX_NAME
 from meters.interval import DeliveryInterval
+from meters.kept_limits import KeptLimits
 from meters.outbox import Outbox
 from meters.outbox_file import Parcel
 from meters.reading import MeterReading
@@ -70,6 +71,7 @@ class Gateway:
         self._listener = listener
         self._outbox: Outbox | None = None
         self._site = Site(clock)
+        self._kept_limits = KeptLimits()
         # Held while meters are read: no meter is exchanged between its read and the record of it.
         self._reading = asyncio.Lock()
         self._refused: dict[tuple[str, int], tuple[float, float]] = {}
@@ -187,6 +189,8 @@ class Gateway:
             self.outbox.record(entries, states)
         for observation in seen:
             self._site.watches[observation.device].take(observation)
+            if observation.state is not None and observation.state.last is not None:
+                self._kept_limits.look(observation.device, observation.state.last)
         for observation in observations:
             for finding in observation.findings:
                 log.warning("%s: %s: %s", observation.device, finding.rule, finding.message)
@@ -250,7 +254,9 @@ class Gateway:
         except ApiError as error:
             log.warning("set-points: %s", error)
             return ControlReport(limited={}, batteries={}, released=frozenset(), failed={}, error=str(error))
-        return await self._site.inverters.apply(points, revert_s=2 * interval.minutes * 60)
+        report = await self._site.inverters.apply(points, revert_s=2 * interval.minutes * 60)
+        self._kept_limits.told(report.limited, report.batteries, self._clock())
+        return report
 
     async def report_batteries(self) -> Mapping[str, int]:
         """Read what the batteries hold and tell the platform; device to Wh. What cannot be read or told is left out."""
@@ -266,6 +272,11 @@ class Gateway:
     def clock_error_s(self) -> float | None:
         """How far the machine's clock is ahead of the platform's; None before the first answer."""
         return self._api.clock_error_s
+
+    @property
+    def overruns(self) -> Mapping[str, str]:
+        """Devices that export more than their inverter confirmed, and by how much."""
+        return self._kept_limits.overruns
 
     async def run(
         self,

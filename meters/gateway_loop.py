@@ -43,6 +43,9 @@ class RunsInRealTime(Protocol):
     @property
     def clock_error_s(self) -> float | None: ...
 
+    @property
+    def overruns(self) -> Mapping[str, str]: ...
+
     async def sweep(self, boundary: datetime, *, within_s: float = 0.0) -> SweepReport: ...
 
     async def poll(self) -> Mapping[str, str]: ...
@@ -76,7 +79,7 @@ async def run(
         running = [
             tasks.create_task(_read(gateway, clock, boundary_read, interval_began, status, alive)),
             tasks.create_task(_deliver(gateway, clock, boundary_read, status)),
-            tasks.create_task(_obey(gateway, clock, interval_began)),
+            tasks.create_task(_obey(gateway, clock, interval_began, status)),
         ]
         if file is not None:
             running.append(tasks.create_task(_follow(gateway, file, status)))
@@ -96,19 +99,19 @@ async def _read(
     minutes = gateway.config.interval_minutes
     # Settled before polling: a poll that ends behind the boundary must not make it forgotten.
     boundary = DeliveryInterval.containing(clock(), minutes).end
-    status.read(await gateway.poll(), gateway.clock_error_s)
+    status.read(await gateway.poll(), gateway.clock_error_s, gateway.overruns)
     # What passed while the gateway was down is known by now.
     boundary_read.set()
     while True:
         while (next_poll := clock() + timedelta(seconds=gateway.config.poll_s)) < boundary:
             await _until(next_poll, clock, alive)
-            status.read(await gateway.poll(), gateway.clock_error_s)
+            status.read(await gateway.poll(), gateway.clock_error_s, gateway.overruns)
         await _until(boundary + timedelta(seconds=AFTER_BOUNDARY_S), clock, alive)
         interval_began.set()
         # After a pause of the machine several boundaries may have passed: one read interpolates them all.
         latest = DeliveryInterval.containing(clock(), minutes).start
         report = await gateway.sweep(max(boundary, latest), within_s=SWEEP_WITHIN_S)
-        status.read(report.failed, gateway.clock_error_s)
+        status.read(report.failed, gateway.clock_error_s, gateway.overruns)
         for device, failure in sorted(report.failed.items()):
             log.warning("%s was not read at %s: %s", device, report.boundary.strftime("%H:%M"), failure)
         boundary_read.set()
@@ -130,12 +133,13 @@ async def _deliver(gateway: RunsInRealTime, clock: Clock, boundary_read: asyncio
         await _woken(boundary_read, AGAIN_S)
 
 
-async def _obey(gateway: RunsInRealTime, clock: Clock, interval_began: asyncio.Event) -> None:
+async def _obey(gateway: RunsInRealTime, clock: Clock, interval_began: asyncio.Event, status: StatusFile) -> None:
     done: datetime | None = None
     while True:
         interval = DeliveryInterval.containing(clock(), gateway.config.interval_minutes)
         if interval.start != done and any(meter.control for meter in gateway.config.meters):
             report = await gateway.apply_set_points(interval)
+            status.controlled(report.failed)
             done = None if report.error or report.failed else interval.start
             await gateway.report_batteries()
         await _woken(interval_began, AGAIN_S)
@@ -154,7 +158,7 @@ async def _follow(gateway: RunsInRealTime, file: ConfigFile, status: StatusFile)
         log.info("%s: %s", file.path, change)
         status.configured("")
         # Who is new is read now, not at the next poll.
-        status.read(await gateway.poll(), gateway.clock_error_s)
+        status.read(await gateway.poll(), gateway.clock_error_s, gateway.overruns)
 
 
 async def _woken(event: asyncio.Event, timeout_s: float) -> None:

@@ -32,15 +32,21 @@ class StatusFile:
         self._clock = clock
         self._known: dict[str, Any] = {
             "failures": {},
+            "disobedient": {},
+            "overruns": {},
             "uploaded_at": None,
             "upload_error": "",
             "clock_error_s": None,
             "config_error": "",
         }
 
-    def read(self, failures: Mapping[str, str], clock_error_s: float | None) -> None:
-        """Every meter was asked; `failures` says who has no reading and why."""
-        self._write(failures=dict(failures), clock_error_s=clock_error_s)
+    def read(self, failures: Mapping[str, str], clock_error_s: float | None, overruns: Mapping[str, str]) -> None:
+        """Every meter was asked: who has no reading and why, and who exports more than its inverter confirmed."""
+        self._write(failures=dict(failures), clock_error_s=clock_error_s, overruns=dict(overruns))
+
+    def controlled(self, failures: Mapping[str, str]) -> None:
+        """Every inverter was told; `failures` says who does not obey and why."""
+        self._write(disobedient=dict(failures))
 
     def uploaded(self, error: str) -> None:
         """An upload ended; `error` is empty if the platform has everything."""
@@ -76,6 +82,11 @@ def gateway_status(config: GatewayConfig, now: datetime) -> tuple[StatusLine, ..
     waiting = sum(chain.pending for chain in chains if not chain.blocked)
     lines = [_running(config, known, path, now)]
     lines += [_meter(config, meter.device, states.get(meter.device), known, now) for meter in config.meters]
+    lines += [
+        StatusLine(what=f"{device}: {said}", good=False)
+        for what in ("disobedient", "overruns")
+        for device, said in sorted(known.get(what, {}).items())
+    ]
     lines += [StatusLine(what=f"outbox: {waiting} readings wait", good=True), _upload(known, waiting)]
     lines.append(_clock(known))
     if refused := known.get("config_error", ""):
