@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 import termios
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ from pymodbus.pdu import ExceptionResponse
 
 from meters.address import BusAddress
 from meters.answer import Answer, BusError, DeviceRefusedError, DeviceSilentError, DeviceUnreachableError
-from meters.bus_request import Request, send
+from meters.bus_request import Request, next_transaction, send
 from meters.clock import Clock
 from meters.frames import Expectation, Verdict
 from meters.pace import AnswerTimes
@@ -29,6 +30,8 @@ TIMEOUT_S = 0.5
 DRAIN_S = 0.6
 """How long a late answer may still arrive on RTU framing after its request timed out."""
 CLOSING_S = 0.05
+EARLIER = 8
+"""Answers to so many requests before may still come."""
 ATTEMPTS = 2
 RECONNECT_S = 0.05
 UNREACHABLE_S = 0.5
@@ -74,6 +77,7 @@ class Bus:
         self._client: ModbusBaseClient | None = None
         self._expected: Expectation | None = None
         self._seen = 0
+        self._transactions: deque[int] = deque(maxlen=EARLIER)
         self._units: dict[int, _Unit] = {}
         self._unreachable = (0.0, "")
 
@@ -163,8 +167,10 @@ class Bus:
             unit=request.unit,
             function_code=request.function_code,
             registers=request.count if request.words is None else None,
-            transaction=0 if self.address.is_rtu_framed else _next_transaction(client),
+            transaction=0 if self.address.is_rtu_framed else next_transaction(client),
+            earlier=tuple(self._transactions),
         )
+        self._transactions.append(self._expected.transaction)
         times = self._units[request.unit].times.setdefault(request.count, AnswerTimes(self._timeout_s))
         # How long pymodbus waits for a response, in spite of its name.
         client.ctx.comm_params.timeout_connect = times.timeout_s
@@ -281,11 +287,6 @@ class Bus:
     def _fail(request: Request, error: Exception) -> None:
         if not request.future.done():
             request.future.set_exception(error)
-
-
-def _next_transaction(client: ModbusBaseClient) -> int:
-    """The transaction id that pymodbus gives to the next request (`TransactionManager.getNextTID`)."""
-    return 1 if client.ctx.next_tid >= 65_000 else client.ctx.next_tid + 1
 
 
 def _closed(address: BusAddress) -> DeviceSilentError:

@@ -34,3 +34,8 @@ _SENDERS: dict[int, Callable[[ModbusBaseClient, Request], Awaitable[ModbusPDU]]]
 async def send(client: ModbusBaseClient, request: Request) -> ModbusPDU:
     """What came back. Raises ModbusException or OSError."""
     return await _SENDERS[request.function_code](client, request)
+
+
+def next_transaction(client: ModbusBaseClient) -> int:
+    """The transaction id that pymodbus gives to the next request (`TransactionManager.getNextTID`)."""
+    return 1 if client.ctx.next_tid >= 65_000 else client.ctx.next_tid + 1

@@ -10,6 +10,9 @@ from enum import Enum, auto
 
 MBAP_LENGTH = 7
 EXCEPTION_BIT = 0x80
+NO_PROTOCOL = bytes(3)
+"""After the transaction id: protocol 0, and the first byte of a length that is never above 254."""
+ADU_LENGTH_MAX = 254
 
 
 class Verdict(Enum):
@@ -22,12 +25,16 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """The only answer that fits the request under way; `registers` is None for a write, which is echoed."""
+    """The only answer that fits the request under way; `registers` is None for a write, which is echoed.
+
+    earlier  transaction ids of requests before this one, answers to which may still come
+    """
 
     unit: int
     function_code: int
     registers: int | None
     transaction: int
+    earlier: tuple[int, ...] = ()
 
     @property
     def pdu_length(self) -> int:
@@ -36,8 +43,10 @@ class Expectation:
     def tcp(self, data: bytes, seen: int = 0) -> Verdict:
         """Judge Modbus TCP frames: earlier transactions are skipped, anything else must fit exactly.
 
-        seen  how many of the bytes were there when they were judged before. What was cut off must not be completed by
-              another frame: this framing has no checksum that would tell.
+        What was cut off must not be completed by another frame, and this framing has no checksum that would tell. So no
+        frame may begin inside the answer, and what follows it must be whole frames.
+
+        seen  how many of the bytes were there when they were judged before
         """
         start = 0
         while len(data) - start > MBAP_LENGTH:
@@ -52,8 +61,27 @@ class Expectation:
                 continue
             if start < seen < end and (len(data) > end or _is_frame(data[seen:])):
                 return Verdict.WRONG
+            if self._holds_a_frame(data[start + MBAP_LENGTH : end]) or not _are_frames(data[end:]):
+                return Verdict.WRONG
             return self._pdu(data[start + MBAP_LENGTH :], announced=length - 1)
         return Verdict.INCOMPLETE
+
+    def _holds_a_frame(self, pdu: bytes) -> bool:
+        """Whether another frame begins inside these bytes.
+
+        It does where the transaction id is one of ours, or where function, unit and both lengths fit what is left:
+        registers that look like that by chance do so for one transaction id, or for no device there is.
+        """
+        at = pdu.find(NO_PROTOCOL, 2)
+        while at >= 0:
+            transaction, rest = int.from_bytes(pdu[at - 2 : at], "big"), pdu[at + 3 :]
+            if rest and 3 <= rest[0] <= ADU_LENGTH_MAX:
+                if transaction == self.transaction or transaction in self.earlier:
+                    return True
+                if len(rest) == 1 + rest[0] and rest[1] == self.unit and _is_answer(rest[2:], self.function_code):
+                    return True
+            at = pdu.find(NO_PROTOCOL, at + 1)
+        return False
 
     def rtu(self, data: bytes) -> Verdict:
         """Judge an RTU frame: it starts with the unit and function asked for and has the length asked for."""
@@ -73,6 +101,23 @@ class Expectation:
         if len(pdu) < 2:
             return Verdict.INCOMPLETE
         return Verdict.FINE if pdu[1] == 2 * self.registers else Verdict.WRONG
+
+
+def _is_answer(pdu: bytes, function_code: int) -> bool:
+    """Whether a PDU is an exception, or the answer to a read, as far as its lengths tell."""
+    if pdu[0] == function_code | EXCEPTION_BIT:
+        return len(pdu) == 2
+    return pdu[0] == function_code and len(pdu) == 2 + pdu[1]
+
+
+def _are_frames(data: bytes) -> bool:
+    """Whether bytes are nothing, or whole Modbus TCP frames."""
+    while data:
+        length = int.from_bytes(data[4:6], "big")
+        if len(data) <= MBAP_LENGTH or any(data[2:4]) or not 3 <= length <= len(data) - 6:
+            return False
+        data = data[6 + length :]
+    return True
 
 
 def _is_frame(data: bytes) -> bool:
