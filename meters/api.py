@@ -6,7 +6,7 @@ broken is asked again a few times and then reported: nothing is lost by giving u
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Self, TypeVar
@@ -15,6 +15,7 @@ import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from meters.clock import Clock, system_clock
+from meters.health import MeterHealth
 from meters.signing import ReadingBatch, SigningDomain
 
 ATTEMPTS = 4
@@ -147,6 +148,12 @@ class MeterApi:
         batteries = [{"device": device, "stored_wh": energy_wh} for device, energy_wh in sorted(stored_wh.items())]
         document = {"at_s": at_s, "batteries": batteries}
         await self._ask(lambda: self._client.post("/api/v1/gateway/batteries", json=document, headers=headers))
+
+    async def report_health(self, health: Sequence[MeterHealth], *, at_s: int) -> None:
+        """Tell how this gateway's meters are. Raises ApiError."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        document = {"at_s": at_s, "devices": [asdict(meter) for meter in health]}
+        await self._ask(lambda: self._client.post("/api/v1/gateway/health", json=document, headers=headers))
 
     async def enrol(self, *, code: str, address: str) -> Enrolment:
         """Hand in a one-time code with the address of this gateway's key. Raises ApiError."""

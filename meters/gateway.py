@@ -23,10 +23,12 @@ from meters.gateway_config import ConfigError, GatewayConfig, MeterConfig, check
 from meters.gateway_loop import run
 from meters.gateway_reports import ControlReport, SweepReport
 from meters.gateway_status import OUTBOX_NAME
+from meters.health import meter_health
 from meters.interval import DeliveryInterval
 from meters.kept_limits import KeptLimits
 from meters.outbox import Outbox
 from meters.outbox_file import Parcel
+from meters.platform_reports import PlatformReports
 from meters.reading import MeterReading
 from meters.signing import FLAG_IMPORTED, ReadingBatch, RegisterReading, sign_batch
 from meters.site import Site, SiteChange
@@ -72,6 +74,7 @@ class Gateway:
         self._outbox: Outbox | None = None
         self._site = Site(clock)
         self._kept_limits = KeptLimits()
+        self._told = PlatformReports(api, clock)
         # Held while meters are read: no meter is exchanged between its read and the record of it.
         self._reading = asyncio.Lock()
         self._refused: dict[tuple[str, int], tuple[float, float]] = {}
@@ -261,12 +264,12 @@ class Gateway:
     async def report_batteries(self) -> Mapping[str, int]:
         """Read what the batteries hold and tell the platform; device to Wh. What cannot be read or told is left out."""
         stored_wh = await self._site.inverters.stored_wh()
-        if stored_wh:
-            try:
-                await self._api.report_batteries(stored_wh, at_s=int(self._clock().timestamp()))
-            except ApiError as error:
-                log.warning("batteries: %s", error)
+        await self._told.batteries(stored_wh)
         return stored_wh
+
+    async def report_health(self, *troubles: Mapping[str, str]) -> None:
+        """Tell the platform how the meters are, if that changed; `troubles` say what is wrong, device to words."""
+        await self._told.health(meter_health(self.config, *troubles))
 
     @property
     def clock_error_s(self) -> float | None:

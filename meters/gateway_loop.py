@@ -56,6 +56,8 @@ class RunsInRealTime(Protocol):
 
     async def report_batteries(self) -> Mapping[str, int]: ...
 
+    async def report_health(self, *troubles: Mapping[str, str]) -> None: ...
+
     async def reconfigure(self, config: GatewayConfig) -> SiteChange: ...
 
 
@@ -125,6 +127,7 @@ async def _deliver(gateway: RunsInRealTime, clock: Clock, boundary_read: asyncio
             report = await gateway.upload()
             refusals = (f"{refusal.device} {refusal.code} {refusal.message}" for refusal in report.refused)
             status.uploaded(report.error or "; ".join(refusals))
+        await gateway.report_health(*status.troubles)
         today = clock().date()
         if today != pruned:
             oldest = clock() - timedelta(days=gateway.config.keep_days)

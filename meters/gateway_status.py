@@ -52,6 +52,11 @@ class StatusFile:
         """An upload ended; `error` is empty if the platform has everything."""
         self._write(upload_error=error, **({} if error else {"uploaded_at": self._clock().isoformat()}))
 
+    @property
+    def troubles(self) -> tuple[Mapping[str, str], ...]:
+        """What is wrong with devices: not read, not obeying, exporting more than confirmed."""
+        return self._known["failures"], self._known["disobedient"], self._known["overruns"]
+
     def configured(self, error: str) -> None:
         """The configuration changed; `error` is why its new version is not used, empty if it is."""
         self._write(config_error=error)

@@ -9,6 +9,7 @@ from app.api.battery_reports import battery_api
 from app.api.envelopes import envelope_api
 from app.api.gateways import gateway_api
 from app.api.households import household_api
+from app.api.meter_health import health_api
 from app.api.orders import order_api
 from app.api.public import public_api
 from app.api.tokens import token_api
@@ -20,6 +21,7 @@ BLUEPRINTS: tuple[APIBlueprint, ...] = (
     token_api,
     gateway_api,
     battery_api,
+    health_api,
     order_api,
     window_api,
     household_api,

@@ -1,13 +1,11 @@
 """`commonwatt gateway commission`: the installer at the meter or a file with the answers, and the report."""
 
 import asyncio
-import json
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 
@@ -17,6 +15,7 @@ from meters.address import BusAddress
 from meters.bus import Bus
 from meters.clock import Clock, clock_from_environment
 from meters.commissioning import LOAD_LEAST_W, Outcome
+from meters.commissioning_file import write_report
 from meters.commissioning_run import Commissioning, Installer, commission
 from meters.device_errors import DeviceErrors
 from meters.gateway_config import ConfigError, GatewayConfig, MeterConfig
@@ -106,8 +105,8 @@ class Answers:
 def command(config: Path, devices: tuple[str, ...], answers: Path | None, within_s: float) -> None:
     """Check the meters of CONFIG with somebody beside them: display, phases, sign and registers under a known load.
 
-    Leaves commissioning-DEVICE.json and .txt in the state directory. Ends with 1 if a meter is refused or a check
-    could not be made.
+    Leaves commissioning-DEVICE.json and .txt in the state directory; the gateway tells the platform when it runs again.
+    Ends with 1 if a meter is refused or a check could not be made.
     """
     with refusing(ConfigError):
         loaded = GatewayConfig.load(config)
@@ -126,7 +125,7 @@ def command(config: Path, devices: tuple[str, ...], answers: Path | None, within
             report = asyncio.run(_commission(loaded, meter, installer, clock, within_s))
         except DeviceErrors as error:
             raise click.ClickException(f"{meter.device}: {error}") from error
-        _write(loaded.state_dir, report)
+        write_report(loaded.state_dir, report)
         click.echo(report.text(), nl=False)
         good = good and report.outcome is Outcome.PASSED
     if not good:
@@ -142,12 +141,3 @@ async def _commission(
         return await commission(meter, reader, installer, clock=clock, within_s=within_s)
     finally:
         await bus.close()
-
-
-def _write(state_dir: Path, report: Commissioning) -> None:
-    state_dir.mkdir(parents=True, exist_ok=True)
-    for suffix, text in (("json", json.dumps(report.document(), indent=2) + "\n"), ("txt", report.text())):
-        path = state_dir / f"commissioning-{quote(report.device, safe='')}.{suffix}"
-        draft = path.with_name(f"{path.name}.new")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)

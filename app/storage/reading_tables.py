@@ -83,6 +83,18 @@ class ContributionRow(SQLModel, table=True):
     __table_args__ = (Index("contribution_by_recorded", "recorded_s"),)
 
 
+class DeviceReportRow(SQLModel, table=True):
+    """What a gateway last told of a meter: what is wrong, and how it was commissioned."""
+
+    __tablename__ = "device_report"
+    device_id: str = Field(primary_key=True, foreign_key="device.id")
+    at_s: int = Field(sa_type=BigInteger)
+    trouble: str = Field(sa_type=Text)
+    commissioned_s: int | None = Field(default=None, sa_type=BigInteger)
+    commissioning: str  # passed | refused | open, empty if never commissioned
+    commissioning_said: str = Field(sa_type=Text)
+
+
 class IngestAlarm(SQLModel, table=True):
     """Refused or conflicting input, kept as evidence."""
 

@@ -10,6 +10,7 @@ from sqlmodel import Field, SQLModel
 from app.storage.reading_tables import (
     ContributionRow,
     DeviceHead,
+    DeviceReportRow,
     IngestAlarm,
     IntervalEnergyRow,
     ReadingBatchRow,
@@ -38,6 +39,7 @@ __all__ = [
     "ContributionRow",
     "Device",
     "DeviceHead",
+    "DeviceReportRow",
     "Envelope",
     "Gateway",
     "IngestAlarm",

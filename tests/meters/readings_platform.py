@@ -39,6 +39,7 @@ class Platform:
         self.broken_answers = 0
         self.lost_answers = 0
         self.tokens_seen: list[str] = []
+        self.health: list[dict] = []
         self.codes = {"K7QF": ["D001", "D002"]}
         self.url = ""
 
@@ -111,6 +112,9 @@ class Requests(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/api/v1/gateway/enrol":
             return self.enrol(body)
+        if self.path == "/api/v1/gateway/health":
+            self.platform.health.append(body)
+            return self.reply(200, {"kept": len(body["devices"])})
         self.platform.posts += 1
         if self.platform.broken_answers > 0:
             self.platform.broken_answers -= 1

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, Subquery, and_, func, select
 
+from app.storage.store.device_reports import DEVICE_REPORTS
 from app.storage.store.members import POINTS
 from app.storage.store.rounds import DEVICES
 from app.storage.tables import DeviceHead, Gateway, IngestAlarm, core_table
@@ -24,6 +25,8 @@ class DeviceHealth:
     read_until_s             end of the newest accepted reading, None before the first
     measured_count           intervals of the day with complete data, of `expected_count` by now
     import_wh_total, export_wh_total  the registers at `read_until_s`, whole Wh
+    trouble                  what its gateway says is wrong with it or its inverter, empty if nothing is
+    commissioning            passed, refused or open at `commissioned_s`, with what stood against it; empty if never
     """
 
     device_id: str
@@ -46,6 +49,10 @@ class DeviceHealth:
     generation_controllable: bool
     battery_wh: int
     battery_w: int
+    trouble: str
+    commissioned_s: int | None
+    commissioning: str
+    commissioning_said: str
     health: str
 
 
@@ -98,6 +105,10 @@ def device_health(
             counts.c.measured,
             counts.c.estimated,
             alarms.c.alarms,
+            DEVICE_REPORTS.c.trouble,
+            DEVICE_REPORTS.c.commissioned_s,
+            DEVICE_REPORTS.c.commissioning,
+            DEVICE_REPORTS.c.commissioning_said,
         )
         .join(POINTS, POINTS.c.id == DEVICES.c.metering_point_id)
         .join(GATEWAYS, GATEWAYS.c.id == DEVICES.c.gateway_id)
@@ -105,6 +116,7 @@ def device_health(
         .outerjoin(HEADS, and_(HEADS.c.device_id == DEVICES.c.id, HEADS.c.epoch == newest.c.epoch))
         .outerjoin(counts, counts.c.metering_point_id == POINTS.c.id)
         .outerjoin(alarms, alarms.c.device_id == DEVICES.c.id)
+        .outerjoin(DEVICE_REPORTS, DEVICE_REPORTS.c.device_id == DEVICES.c.id)
         .order_by(DEVICES.c.id)
     )
     if participant_id is not None:
@@ -154,6 +166,10 @@ def _health(row: Row[tuple[object, ...]], *, expected: int, now_s: int, interval
         generation_controllable=row.generation_controllable,
         battery_wh=row.battery_wh,
         battery_w=row.battery_w,
+        trouble=row.trouble or "",
+        commissioned_s=row.commissioned_s,
+        commissioning=row.commissioning or "",
+        commissioning_said=row.commissioning_said or "",
         health=_state(row.end_s, now_s=now_s, interval_s=interval_s),
     )
 
