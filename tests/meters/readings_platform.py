@@ -6,7 +6,9 @@ accepted in order, and can be told to be away, to answer into the void, to appro
 
 import json
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from eth_account import Account
@@ -42,6 +44,7 @@ class Platform:
         self.health: list[dict] = []
         self.codes = {"K7QF": ["D001", "D002"]}
         self.url = ""
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def accepted(self, device: str, epoch: int = 0) -> list[list[int]]:
         return [reading for reading, _ in self.chains.get((device, epoch), [])]
@@ -107,6 +110,9 @@ class Requests(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+    def date_time_string(self, timestamp=None) -> str:
+        return super().date_time_string(self.platform.clock().timestamp() if timestamp is None else timestamp)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -84,6 +84,7 @@ def filled_in(config: Path, found: str) -> None:
 def test_five_commands_lead_from_an_unknown_meter_to_an_accepted_reading(installed, tmp_path, platform):
     platform.codes = {"K7QF-2MXA": ["D017"]}
     clock = SimulatedClock(tmp_path / "clock", start=JUST_BEFORE)
+    platform.clock = clock
     load = SimulatedLoad(import_wh=1_234_500, export_wh=0, power_w=800, clock=clock)
     etc = tmp_path / "etc"
     etc.mkdir()
