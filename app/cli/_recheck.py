@@ -59,7 +59,8 @@ def check(folder: Path, *, as_json: bool) -> int:
             for sentence in one.wrong:
                 click.echo(f"        {one.name}: {sentence}")
         checked = sum(one.is_checked for one in verdicts)
-        more = "" if checked == len(verdicts) else f" {len(verdicts) - checked} things are not checked."
+        rest = len(verdicts) - checked
+        more = "" if not rest else f" {rest} {'thing is' if rest == 1 else 'things are'} not checked."
         click.echo((f"{len(wrong)} of {checked} checks FAILED." if wrong else f"All {checked} checks hold.") + more)
     return EXIT_WRONG if wrong else 0
 

@@ -7,7 +7,17 @@ know is refused (`fields.py`), never passed.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from matching.recheck import accounts, bound, island, mechanisms, preference_bound, preferences, prices, sharing
+from matching.recheck import (
+    accounts,
+    bound,
+    class_price_choice,
+    island,
+    mechanisms,
+    preference_bound,
+    preferences,
+    prices,
+    sharing,
+)
 from matching.recheck.filled import Filled, filled_of
 from matching.recheck.published import Published
 
@@ -68,7 +78,6 @@ PREFERENCE_CHECKS: tuple[tuple[str, Callable[[Filled], Iterable[str]]], ...] = (
 )
 ALSO_WITH_PREFERENCES = frozenset({"book", "listing", "no network", "quantities", "energy", "mechanism", "curtailment"})
 UNCHECKED = {
-    "price choice": "With premiums or fees: which of the supporting prices of the classes are paid.",
     "splitting": "With premiums or fees: which of equally good orders are filled from several classes.",
 }
 
@@ -84,6 +93,10 @@ def recheck(result: Published) -> tuple[Verdict, ...]:
     found += [verdict(name, check, filled) for name, check in PREFERENCE_CHECKS]
     if filled.claims.flexible_left_out:
         unchecked["refusal"] = "With premiums or fees: that flexible orders had to stay out."
+    if filled.has_rows:
+        unchecked["price choice"] = "With premiums or fees within rows: which of the supporting prices are paid."
+    else:
+        found.append(verdict("price choice", class_price_choice.choice, filled))
     best = preference_bound.optimality_within_rows if filled.has_rows else preference_bound.optimality
     found.append(verdict("optimality", best, filled))
     found.append(verdict("sharing", sharing.margin, result, filled.classes.of_order))

@@ -111,6 +111,15 @@ class Filled:
         return there and number == len(names) - 1
 
     @property
+    def main_class(self) -> int:
+        """Where the plain price is quoted: the class of members that sold most, else the supplier."""
+        members = self.claims.sellers[: -1 if self.classes.supplier_sells else None]
+        most = max((one.accepted_wh for one in members), default=0)
+        return next(
+            (at for at, one in enumerate(members) if one.accepted_wh == most and most), len(self.claims.sellers) - 1
+        )
+
+    @property
     def has_rows(self) -> bool:
         """Whether limits of a network have a part in the result."""
         return bool(self.result.claims.certificate.rows)

@@ -21,7 +21,7 @@ from matching.recheck.filled import FAR, FIGURE_MAX, NANO, Filled, as_figures, f
 
 def optimality(filled: Filled) -> Iterator[str]:
     """Nobody would rather buy from another class at these prices, and D is the welfare, to the nano-unit."""
-    result, classes, claims = filled.result, filled.classes, filled.result.claims
+    classes, claims = filled.classes, filled.result.claims
     if filled.claims.flexible_left_out and claims.network is None:
         yield "flexible orders are left out where there is no network"
     if claims.certificate.class_prices is not None:
@@ -30,18 +30,30 @@ def optimality(filled: Filled) -> Iterator[str]:
     if (price.size, worth.size) != classes.premium.shape:
         yield "there is not one price for each class of the book"
         return
-    yield from _rather_elsewhere(filled, price, worth, unit=1)
-    own = filled.by_class(price, worth)
-    counted = result.tradable_wh > 0
-    gain = np.where(counted, np.maximum(result.side * (own - result.book.limit_micro_per_kwh), 0), 0)
-    bound = total_of_products(gain, result.tradable_wh)
-    bound -= claims.rules.curtailment_price * total(result.curtailed_wh)
+    bound = _dual_welfare(filled, price, worth)
     yield from differs("dual_welfare_nano", claims.certificate.dual_welfare_nano, bound)
-    if bound != welfare_of(filled):
-        yield f"{bound - welfare_of(filled)} nano-units are missing from the best possible welfare"
+    yield from not_supported(filled, price, worth)
     if claims.certificate.gap_relative != 0:
         yield f"gap_relative is {claims.certificate.gap_relative} where nothing is missing"
     yield from differs("the certificate's price", claims.certificate.price, claims.clearing_price or 0)
+
+
+def not_supported(filled: Filled, price: IntArray, worth: IntArray) -> Iterator[str]:
+    """Why these prices [n_seller] and worths [n_buyer] do not show the result to be the best; without rows."""
+    yield from _rather_elsewhere(filled, price, worth, unit=1)
+    missing = _dual_welfare(filled, price, worth) - welfare_of(filled)
+    if missing:
+        yield f"{missing} nano-units are missing from the best possible welfare"
+
+
+def _dual_welfare(filled: Filled, price: IntArray, worth: IntArray) -> int:
+    """D at these prices, nano-units."""
+    result = filled.result
+    own = filled.by_class(price, worth)
+    gain = result.side * (own - result.book.limit_micro_per_kwh)
+    gain = np.where(result.tradable_wh > 0, np.maximum(gain, 0), 0)
+    curtailed = result.claims.rules.curtailment_price * total(result.curtailed_wh)
+    return total_of_products(gain, result.tradable_wh) - curtailed
 
 
 def optimality_within_rows(filled: Filled) -> Iterator[str]:

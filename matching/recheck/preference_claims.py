@@ -12,12 +12,14 @@ class ClassClaim:
     """A class of sellers with its price or of buyers with its worth; None where nothing was accepted at all.
 
     above_plain  of sellers: what the price is above that of energy without attributes
+    supporting   the lowest and the highest figure that support the result
     """
 
     name: str
     accepted_wh: int
     price: int | None
     above_plain: int | None
+    supporting: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +90,24 @@ def preferences_of(fields: Fields) -> PreferenceClaims:
 
 def _class(fields: Fields, kind: str, kinds: str) -> ClassClaim:
     price, above = f"{kind}_micro_per_kwh", "attribute_price_micro_per_kwh"
-    fields.take(f"supporting_{kinds}_micro_per_kwh")  # from which the price was taken: reported as not checked
     claim = ClassClaim(
         name=fields.text("class"),
         accepted_wh=fields.integer("accepted_wh"),
         price=fields.integer(price) if fields.has(price) else None,
         above_plain=fields.integer(above) if kind == "price" and fields.has(above) else None,
+        supporting=_supporting(fields, f"supporting_{kinds}_micro_per_kwh"),
     )
     fields.done()
     return claim
+
+
+def _supporting(fields: Fields, key: str) -> tuple[int, int] | None:
+    if not fields.has(key):
+        return None
+    ends = fields.integers(key)
+    if len(ends) != len(("lowest", "highest")):
+        raise Unreadable(f"clearing.json: {key!r} has not two ends; publish the result again")
+    return ends[0], ends[1]
 
 
 def _flow(fields: Fields) -> FlowClaim:

@@ -186,11 +186,10 @@ def _plain_prices(filled: Filled) -> Iterator[str]:
     plain = (worths - classes.fee).max(axis=1, initial=-FAR).tolist()
     for one, without in zip(filled.claims.sellers, plain, strict=True):
         yield from differs(f"attribute price of {one.name!r}", one.above_plain, (one.price or 0) - without)
-    members = filled.claims.sellers[: -1 if classes.supplier_sells else None]
-    most = max((one.accepted_wh for one in members), default=0)
     if filled.claims.flows:
-        main = next((at for at, one in enumerate(members) if one.accepted_wh == most and most), len(plain) - 1)
-        yield from differs("clearing_price_micro_per_kwh", filled.result.claims.clearing_price, plain[main])
+        yield from differs(
+            "clearing_price_micro_per_kwh", filled.result.claims.clearing_price, plain[filled.main_class]
+        )
 
 
 def budget(filled: Filled) -> Iterator[str]:

@@ -59,7 +59,7 @@ def _chosen_price(result: Published, price: int) -> Iterator[str]:
     if not lower <= upper:
         yield f"the supporting prices {lower} and {upper} are no interval"
         return
-    chosen = _chosen(result, lower, upper)
+    chosen = chosen_price(result, lower, upper)
     lowest, highest = (_floor(chosen + sign * UNSURE * max(1.0, abs(chosen) * 1e-4)) for sign in (-1, 1))
     if not lowest <= price <= highest:
         yield f"clearing_price_micro_per_kwh is {price}, the rules take {highest} from [{lower}, {upper}]"
@@ -103,7 +103,7 @@ def _local(result: Published, uniform: int | IntArray, adder: FloatArray) -> Int
     return price
 
 
-def _chosen(result: Published, lower: float, upper: float) -> float:
+def chosen_price(result: Published, lower: float, upper: float) -> float:
     """The share k of the interval; of a thin book as near to the middle of the outside prices as it allows."""
     rules = result.claims.rules
     if rules.thin_book_price and _is_thin(result):
