@@ -6,6 +6,7 @@ from chain_community import OPERATOR
 from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 from web3 import Web3
+from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractLogicError
 from web3.logs import DISCARD
 from web3.types import TxReceipt
@@ -50,8 +51,12 @@ class ContractSender:
 
     def reason(self, function: str, *arguments: Any, key: LocalAccount = OPERATOR) -> str:
         """Why the call would be refused now; empty if it would not be."""
+        return self.reason_of(self.contract.functions[function](*arguments), key=key)
+
+    def reason_of(self, call: ContractFunction, *, key: LocalAccount = OPERATOR) -> str:
+        """The same for a function that the name alone does not tell."""
         try:
-            self.contract.functions[function](*arguments).call({"from": key.address})
+            call.call({"from": key.address})
         except ContractLogicError as error:
             return str(explain(error, self.name))
         return ""
