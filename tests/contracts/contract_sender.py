@@ -1,6 +1,8 @@
 """Calls of any contract without the checks that a Python side makes first."""
 
+from collections.abc import Iterable
 from typing import Any, Self
+from unittest.mock import patch
 
 from chain_community import OPERATOR
 from eth_account.signers.local import LocalAccount
@@ -61,6 +63,30 @@ class ContractSender:
             return str(explain(error, self.name))
         return ""
 
+    def reason_after(self, slot: int, value: int, function: str, *arguments: Any) -> str:
+        """The reason if a storage slot held `value`, for what no test has the time to bring about."""
+        vm_class = type(self.chain.evm._chain.get_vm(self.chain.evm.head))
+        build_state = vm_class.build_state
+
+        def changed(*parts: Any) -> Any:
+            state = build_state(*parts)
+            state.set_storage(self._octets(), slot, value)
+            return state
+
+        with patch.object(vm_class, "build_state", staticmethod(changed)):
+            return self.reason(function, *arguments)
+
+    def slot_of(self, value: int, slots: Iterable[int]) -> int:
+        """The one of these storage slots whose lowest four bytes hold `value`."""
+        (found,) = (slot for slot in slots if self.stored(slot) % 2**32 == value % 2**32)
+        return found
+
+    def stored(self, slot: int) -> int:
+        return self.chain.evm.storage(self._octets(), slot)
+
+    def _octets(self) -> bytes:
+        return bytes.fromhex(self.contract.address[2:])
+
     def reason_of_deployment(self, *arguments: Any) -> str:
         """Why another contract of this kind could not be deployed with these arguments; empty if it could."""
         factory = self.w3.eth.contract(abi=artifact(self.name)["abi"], bytecode=artifact(self.name)["bytecode"])
@@ -81,7 +107,7 @@ class ContractSender:
     def state(self) -> object:
         """What a refused transaction must leave as it was: the contract's whole storage."""
         accounts = self.chain.evm._state(None)._account_db
-        return accounts._get_storage_root(bytes.fromhex(self.contract.address[2:]))
+        return accounts._get_storage_root(self._octets())
 
 
 def _sent(w3: Web3, key: LocalAccount, receiver: str | None, data: Any) -> TxReceipt:

@@ -1,7 +1,5 @@
 """Every refusal of the ledger contract by its name, beside the success it stands next to."""
 
-from typing import Any
-
 import pytest
 from chain_community import EURO, MEMBERS, OPERATOR, STRANGER, member_address
 from ledger_sender import NO_FEES, LedgerSender, raw_batch
@@ -141,23 +139,13 @@ def test_a_member_is_registered_once_and_at_the_next_lane(sender: LedgerSender) 
     assert sender.contract.functions.memberCount().call() == MEMBERS + 1
 
 
-def test_the_last_lane_is_taken_and_one_more_is_refused(sender: LedgerSender, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_lane_is_taken_and_one_more_is_refused(sender: LedgerSender) -> None:
     # Five million members cannot be registered in a test: the stored count is put there instead.
-    evm, address = sender.chain.evm, bytes.fromhex(sender.contract.address[2:])
-    counted = next(slot for slot in range(1 << 20, (1 << 20) + 20) if evm.storage(address, slot) % 2**32 == MEMBERS)
-    all_but_one = evm.storage(address, counted) - MEMBERS + 5 * 2**20 - 1
-    vm_class = type(evm._chain.get_vm(evm.head))
-    build_state = vm_class.build_state
-
-    def with_all_but_one_lane(*arguments: Any) -> Any:
-        state = build_state(*arguments)
-        state.set_storage(address, counted, all_but_one)
-        return state
-
-    monkeypatch.setattr(vm_class, "build_state", staticmethod(with_all_but_one_lane))
-    register = "registerMembers", 5 * 2**20 - 1
-    assert sender.reason(*register, [member_address(99)]) == ""
-    assert sender.reason(*register, [member_address(98), member_address(99)]) == "LedgerFull()"
+    last = 5 * 2**20 - 1
+    counted = sender.slot_of(MEMBERS, range(1 << 20, (1 << 20) + 20))
+    with_all_but_one = (counted, sender.stored(counted) - MEMBERS + last, "registerMembers", last)
+    assert sender.reason_after(*with_all_but_one, [member_address(99)]) == ""
+    assert sender.reason_after(*with_all_but_one, [member_address(98), member_address(99)]) == "LedgerFull()"
 
 
 def test_what_is_issued_can_be_redeemed_but_not_more_than_the_balance(sender: LedgerSender) -> None:
