@@ -99,17 +99,20 @@ async def _read(
     alive: Callable[[], None],
 ) -> None:
     minutes = gateway.config.interval_minutes
+    pace = timedelta(seconds=gateway.config.poll_s)
     # Settled before polling: a poll that ends behind the boundary must not make it forgotten.
-    boundary = DeliveryInterval.containing(clock(), minutes).end
+    began, boundary = clock(), DeliveryInterval.containing(clock(), minutes).end
     status.read(await gateway.poll(), gateway.clock_error_s, gateway.overruns)
     # What passed while the gateway was down is known by now.
     boundary_read.set()
     while True:
-        while (next_poll := clock() + timedelta(seconds=gateway.config.poll_s)) < boundary:
-            await _until(next_poll, clock, alive)
+        # From beginning to beginning; a poll that took longer than that is followed at once by the next.
+        while (began := max(clock(), began + pace)) < boundary:
+            await _until(began, clock, alive)
             status.read(await gateway.poll(), gateway.clock_error_s, gateway.overruns)
         await _until(boundary + timedelta(seconds=AFTER_BOUNDARY_S), clock, alive)
         interval_began.set()
+        began = clock()
         # After a pause of the machine several boundaries may have passed: one read interpolates them all.
         latest = DeliveryInterval.containing(clock(), minutes).start
         report = await gateway.sweep(max(boundary, latest), within_s=SWEEP_WITHIN_S)

@@ -14,9 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from coincurve import PrivateKey, PublicKey
-from eth_account.messages import SignableMessage, encode_typed_data
-from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak as installed_keccak
+from Crypto.Hash import keccak as pycryptodome
 
 GENESIS_HASH = b"\x00" * 32
 
@@ -34,12 +32,17 @@ _SEVEN_WORDS = struct.Struct(">" + "QQ" * 7)
 _FOUR_WORDS = struct.Struct(">" + "QQQQ" * 3)
 
 
+def keccak_without_extension(data: bytes) -> bytes:
+    """keccak-256 from a package that has wheels for every small board."""
+    return bytes(pycryptodome.new(data=data, digest_bits=256).digest())
+
+
 def _fastest_keccak() -> Callable[[bytes], bytes]:
-    """keccak-256 from the C extension `sha3` where it is installed (0.8 us), otherwise eth-hash's choice (5 us)."""
+    """keccak-256 from the C extension `sha3` where it is installed (0.8 us), otherwise from pycryptodome (5 us)."""
     if importlib.util.find_spec("sha3") is not None:
         new: Callable[[bytes], Any] = importlib.import_module("sha3").keccak_256
         return lambda data: bytes(new(data).digest())
-    return installed_keccak
+    return keccak_without_extension
 
 
 keccak = _fastest_keccak()
@@ -122,40 +125,6 @@ def chain_head(previous_hash: bytes, readings: tuple[RegisterReading, ...]) -> b
     return head
 
 
-def typed_data(
-    domain: SigningDomain, *, device: str, epoch: int, first_seq: int, count: int, previous_hash: bytes, head: bytes
-) -> SignableMessage:
-    """The EIP-712 message of one batch head (https://eips.ethereum.org/EIPS/eip-712).
-
-    This is the definition of what is signed; `batch_digest` computes the same digest without building the message.
-    """
-    types: dict[str, Any] = {
-        "ReadingBatch": [
-            {"name": "device", "type": "bytes32"},
-            {"name": "epoch", "type": "uint64"},
-            {"name": "firstSeq", "type": "uint64"},
-            {"name": "count", "type": "uint64"},
-            {"name": "previousHash", "type": "bytes32"},
-            {"name": "head", "type": "bytes32"},
-        ]
-    }
-    values = {
-        "device": _device_hash(device),
-        "epoch": epoch,
-        "firstSeq": first_seq,
-        "count": count,
-        "previousHash": previous_hash,
-        "head": head,
-    }
-    named = {
-        "name": DOMAIN_NAME,
-        "version": DOMAIN_VERSION,
-        "chainId": domain.chain_id,
-        "verifyingContract": domain.verifying_contract,
-    }
-    return encode_typed_data(named, types, values)
-
-
 @lru_cache(maxsize=64)
 def domain_separator(domain: SigningDomain) -> bytes:
     """EIP-712 `hashStruct(eip712Domain)`. Raises ValueError for an address that is not 0x and 20 bytes in hex."""
@@ -177,7 +146,11 @@ _BATCH_TYPE_HASH = keccak(BATCH_TYPE.encode())
 def batch_digest(
     domain: SigningDomain, *, device: str, epoch: int, first_seq: int, count: int, previous_hash: bytes, head: bytes
 ) -> bytes:
-    """The 32 bytes that are signed: the digest of `typed_data`, from a domain separator computed once."""
+    """The 32 bytes that are signed: the EIP-712 digest (https://eips.ethereum.org/EIPS/eip-712) of one batch head.
+
+    The typed data are `DOMAIN_TYPE` with name "Commonwatt" and version "1", and `BATCH_TYPE` with the device's name as
+    its keccak-256; any EIP-712 library makes the same digest of them.
+    """
     numbers = _FOUR_WORDS.pack(0, 0, 0, epoch, 0, 0, 0, first_seq, 0, 0, 0, count)
     struct_hash = keccak(_BATCH_TYPE_HASH + _device_hash(device) + numbers + previous_hash + head)
     return keccak(b"\x19\x01" + domain_separator(domain) + struct_hash)
@@ -190,7 +163,14 @@ def _private_key(key: bytes) -> PrivateKey:
 
 @lru_cache(maxsize=4096)
 def _address(public_key: bytes) -> str:
-    return str(to_checksum_address(keccak(public_key[1:])[-20:]))
+    return _with_checksum(keccak(public_key[1:])[-20:].hex())
+
+
+def _with_checksum(address: str) -> str:
+    """EIP-55: a letter is a capital where the hash of the address has 8 or more at its place."""
+    marks = keccak(address.encode()).hex()
+    pairs = zip(address, marks, strict=False)
+    return "0x" + "".join(letter.upper() if mark >= "8" else letter for letter, mark in pairs)
 
 
 def address_of(key: bytes) -> str:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from eth_account import Account
+from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak as reference_keccak
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,9 +18,9 @@ from meters.signing import (
     batch_signer,
     chain_head,
     keccak,
+    keccak_without_extension,
     reading_hash,
     sign_batch,
-    typed_data,
 )
 
 DOMAIN = SigningDomain(chain_id=20260, verifying_contract="0x5FbDB2315678afecb367f032d93F642f64180aa3")
@@ -40,15 +41,33 @@ readings = st.builds(
 )
 
 
+BATCH_FIELDS = [
+    {"name": "device", "type": "bytes32"},
+    {"name": "epoch", "type": "uint64"},
+    {"name": "firstSeq", "type": "uint64"},
+    {"name": "count", "type": "uint64"},
+    {"name": "previousHash", "type": "bytes32"},
+    {"name": "head", "type": "bytes32"},
+]
+
+
 def reference_signature(batch: ReadingBatch, domain: SigningDomain, key: bytes) -> bytes:
-    message = typed_data(
-        domain,
-        device=batch.device,
-        epoch=batch.epoch,
-        first_seq=batch.first_seq,
-        count=len(batch.readings),
-        previous_hash=batch.previous_hash,
-        head=batch.head,
+    message = encode_typed_data(
+        {
+            "name": "Commonwatt",
+            "version": "1",
+            "chainId": domain.chain_id,
+            "verifyingContract": domain.verifying_contract,
+        },
+        {"ReadingBatch": BATCH_FIELDS},
+        {
+            "device": reference_keccak(text=batch.device),
+            "epoch": batch.epoch,
+            "firstSeq": batch.first_seq,
+            "count": len(batch.readings),
+            "previousHash": batch.previous_hash,
+            "head": batch.head,
+        },
     )
     return bytes(Account.sign_message(message, key).signature)
 
@@ -86,7 +105,7 @@ def test_a_reading_is_hashed_as_documented(reading, previous_hash):
 
 @given(st.binary(max_size=300))
 def test_every_keccak_backend_gives_the_same_hash(data):
-    assert keccak(data) == reference_keccak(data)
+    assert keccak(data) == keccak_without_extension(data) == reference_keccak(data)
 
 
 def test_a_changed_byte_anywhere_gives_another_signer():
