@@ -2,9 +2,10 @@
 
 After a request without a certain answer the connection is closed and opened anew, so that a late answer to it finds
 nobody. Where frames carry no transaction id (RTU) a converter may still deliver the late answer into the new
-connection: the silent unit is then not asked again for `DRAIN_S`, while the other units go on. Retries are made here,
-behind everything that was already waiting, so a dead unit costs the others one timeout and not three. A unit that
-has answered before is given the time its answers took and some more, never above the bus's timeout (`meters.pace`).
+connection: the silent unit is then not asked again until `DRAIN_S` after the bus's timeout, while the other units go
+on. Retries are made here, behind everything that was already waiting, so a dead unit costs the others one timeout and
+not three. A unit that has answered before is given the time its answers took and some more, never above the bus's
+timeout (`meters.pace`).
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from meters.pace import AnswerTimes
 
 TIMEOUT_S = 0.5
 DRAIN_S = 0.6
-"""How long a late answer may still arrive on RTU framing after its request timed out."""
+"""How much later than the longest usual timeout an answer may still arrive on RTU framing."""
 CLOSING_S = 0.05
 EARLIER = 8
 """Answers to so many requests before may still come."""
@@ -174,7 +175,7 @@ class Bus:
         times = self._units[request.unit].times.setdefault(request.count, AnswerTimes(self._timeout_s))
         # How long pymodbus waits for a response, in spite of its name.
         client.ctx.comm_params.timeout_connect = times.timeout_s
-        began, sent_at = asyncio.get_running_loop().time(), self._clock()
+        request.asked_at_s, sent_at = asyncio.get_running_loop().time(), self._clock()
         try:
             response = await send(client, request)
         except (ModbusException, OSError) as error:
@@ -183,7 +184,7 @@ class Bus:
         finally:
             self._expected = None
         received_at = self._clock()
-        times.answered(asyncio.get_running_loop().time() - began)
+        times.answered(asyncio.get_running_loop().time() - request.asked_at_s)
         if isinstance(response, ExceptionResponse):
             raise self._exception(request, response.exception_code)
         words = tuple(response.registers) if request.words is None else ()
@@ -267,7 +268,8 @@ class Bus:
     def _silent(self, request: Request, unit: _Unit, error: DeviceSilentError) -> None:
         loop = asyncio.get_running_loop()
         if self.address.is_rtu_framed:
-            unit.not_before = loop.time() + DRAIN_S
+            # From when it was asked, however short the wait was: that does not make an answer come sooner.
+            unit.not_before = request.asked_at_s + max(self._timeout_s, TIMEOUT_S) + DRAIN_S
         request.attempts += 1
         if request.attempts < self._attempts:
             loop.call_later(RECONNECT_S, self._requeue, request)

@@ -12,7 +12,7 @@ from meters.answer import Answer
 
 @dataclass(slots=True, kw_only=True)
 class Request:
-    """A request in the queue. `words` is None for a read."""
+    """A request in the queue. `words` is None for a read; asked_at_s is when it was last sent (loop time)."""
 
     unit: int
     function_code: int
@@ -21,6 +21,7 @@ class Request:
     words: tuple[int, ...] | None
     future: "asyncio.Future[Answer]"
     attempts: int = 0
+    asked_at_s: float = 0.0
 
 
 _SENDERS: dict[int, Callable[[ModbusBaseClient, Request], Awaitable[ModbusPDU]]] = {

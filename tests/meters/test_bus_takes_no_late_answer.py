@@ -63,6 +63,29 @@ def test_under_random_delays_no_read_brings_a_wrong_value_and_most_succeed(rtu):
     asyncio.run(scenario())
 
 
+def test_a_unit_that_was_given_little_time_may_still_answer_as_late_as_any_other():
+    """A converter delivers it into the new connection: nothing else may be asked of the unit by then."""
+
+    async def scenario() -> None:
+        asked_at: list[float] = []
+
+        def delay(number: int, _unit: int) -> float | None:
+            asked_at.append(asyncio.get_running_loop().time())
+            return 1.05 if number == 21 else 0.0
+
+        device = SlowDevice(delay, rtu=True)
+        async with serving(device) as address:
+            bus = Bus(BusAddress.parse(address), clock=system_clock, timeout_s=0.5)
+            for number in range(20):
+                assert await asked(bus, 1, number) == right(number)
+            late, other = await asyncio.gather(asked(bus, 1, 100), asked(bus, 1, 200))
+            await bus.close()
+        assert (late, other) == (right(100), right(200))
+        assert asked_at[21] - asked_at[20] >= 1.05
+
+    asyncio.run(scenario())
+
+
 def broken(kind: str, rtu: bool):
     def change(number: int, answer: bytes) -> bytes:
         if number > 1:
