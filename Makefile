@@ -31,9 +31,9 @@ $(READY): deploy/setup-venv locked/bootstrap.txt locked/platform.txt pyproject.t
 	@deploy/setup-venv $(VENV)
 	@touch $@
 
-$(PROGRAMS): deploy/setup-programs $(wildcard package-lock.json */package-lock.json */*/package-lock.json)
+$(PROGRAMS): $(READY) deploy/setup-programs locked/slither.txt $(wildcard package-lock.json */package-lock.json */*/package-lock.json)
 	@mkdir -p build
-	@deploy/setup-programs
+	@deploy/setup-programs $(BIN)
 	@touch $@
 
 demo: $(READY) ## A simulated day in a community of 118 homes, with its web app (DEMO='...' for options)

@@ -26,8 +26,8 @@ contract EnergyCertificate is ERC1155, Governed {
     uint8 public constant ELSEWHERE = 255;
 
     /// @notice Where unretired certificates are held.
-    address public community;
-    uint32 public intervalSeconds;
+    address public immutable community;
+    uint32 public immutable intervalSeconds;
     uint32 public batchCount;
     mapping(bytes32 plant => uint8 source) public sourceOf;
     mapping(uint8 source => uint256) public plantsOf;
@@ -66,6 +66,7 @@ contract EnergyCertificate is ERC1155, Governed {
         if (interval == 0 || interval > 1 hours) revert InvalidIntervalLength(interval);
         _grantRole(METERING_ROLE, meterer);
         _grantRole(ISSUER_ROLE, issuer);
+        // slither-disable-next-line missing-zero-check (ERC1155 refuses to mint for nobody)
         community = holder;
         intervalSeconds = interval;
     }

@@ -9,6 +9,7 @@ abstract contract PackedBalances {
 
     uint256 internal constant LANES = 5;
     uint256 internal constant HALF = 1 << 47;
+    // slither-disable-next-line too-many-digits (one bit a lane)
     uint256 internal constant BIAS = 0x0800000000000100000000000020000000000004000000000000800000000000;
     uint256 internal constant MAX_LANES = LANES << 20;
     uint256 private constant LANE_BITS = 51;
@@ -42,6 +43,7 @@ abstract contract PackedBalances {
 
     /// @dev Returns the exact sum of all deltas. Every delta is within 2^47 of zero and there are at most 5 * 2^12 of
     /// them, so neither the two-lane sums (102 bits each) nor their total can wrap.
+    // slither-disable-next-line assembly (the loop below says why)
     function _applyMembers(uint256 firstWord, uint256[] calldata words) internal returns (int256) {
         uint256 count = words.length;
         if (count > MAX_WORDS) revert TooManyWords(count);

@@ -48,9 +48,9 @@ contract ReadingAnchor is EIP712, Parameters {
         "ReadingBatch(bytes32 device,uint64 epoch,uint64 firstSeq,uint64 count,bytes32 previousHash,bytes32 head)"
     );
 
-    SiteRegistry public registry;
+    SiteRegistry public immutable registry;
     /// @notice EIP-712 domain separator of the ledger for which gateways sign their readings.
-    bytes32 public readingDomain;
+    bytes32 public immutable readingDomain;
     mapping(bytes32 feeder => uint64) public lastHour;
     mapping(bytes32 feeder => mapping(uint64 hour => Head)) private _heads;
     mapping(bytes32 evidence => bool) public used;

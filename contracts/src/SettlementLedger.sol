@@ -55,6 +55,7 @@ contract SettlementLedger is Succession, ReadOnlyToken, PackedBalances, Governed
     bool public adopted;
 
     /// @notice The ledger that this one took over from; zero for a community's first.
+    // slither-disable-next-line immutable-states (the code on the chain must be the published one)
     SettlementLedger public predecessor;
     mapping(address account => uint256 lanePlusOne) private _lanePlusOne;
     mapping(uint64 sequence => bytes32) private _commitments;
@@ -216,7 +217,10 @@ contract SettlementLedger is Succession, ReadOnlyToken, PackedBalances, Governed
     /// @notice The lane of a wallet, plus one; 0 if it has none.
     function lanePlusOneOf(address account) public view returns (uint256 lanePlusOne) {
         lanePlusOne = _lanePlusOne[account];
-        if (lanePlusOne == 0 && address(predecessor) != address(0)) lanePlusOne = predecessor.lanePlusOneOf(account);
+        if (lanePlusOne == 0 && address(predecessor) != address(0)) {
+            // slither-disable-next-line calls-loop (one fixed contract that answers from its storage)
+            lanePlusOne = predecessor.lanePlusOneOf(account);
+        }
     }
 
     function balanceOf(address account) external view override returns (uint256) {

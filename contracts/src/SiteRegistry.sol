@@ -176,8 +176,9 @@ contract SiteRegistry is ERC721, EIP712, Nonces, Parameters {
     /// @notice Takes part of the bond for a proved lie; part of that is owed to the reporter.
     function slash(bytes32 site, address reporter) external onlyRole(SLASHER_ROLE) whenNotPaused {
         _ownerOfClaimed(site);
-        uint256 amount = (uint256(_sites[site].bond) * parameter(SLASHED_PERCENT)) / 100;
-        uint256 reward = (amount * parameter(REPORTER_PERCENT)) / 100;
+        uint256 hundredfold = uint256(_sites[site].bond) * parameter(SLASHED_PERCENT);
+        uint256 amount = hundredfold / 100;
+        uint256 reward = (hundredfold * parameter(REPORTER_PERCENT)) / 10_000;
         _sites[site].bond -= uint128(amount);
         owedTo[reporter] += reward;
         owedToCommunity += amount - reward;
