@@ -5,14 +5,14 @@ takes the first frame that decodes out of noise. A reply to an earlier request m
 so every frame is compared with the request that is under way.
 """
 
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
 MBAP_LENGTH = 7
 EXCEPTION_BIT = 0x80
-NO_PROTOCOL = bytes(3)
-"""After the transaction id: protocol 0, and the first byte of a length that is never above 254."""
-ADU_LENGTH_MAX = 254
+PROTOCOL_AND_LENGTH = re.compile(rb"\x00\x00\x00[\x03-\xfe]")
+"""After a transaction id: protocol 0, and a length, which is never above 254."""
 
 
 class Verdict(Enum):
@@ -72,15 +72,13 @@ class Expectation:
         It does where the transaction id is one of ours, or where function, unit and both lengths fit what is left:
         registers that look like that by chance do so for one transaction id, or for no device there is.
         """
-        at = pdu.find(NO_PROTOCOL, 2)
-        while at >= 0:
-            transaction, rest = int.from_bytes(pdu[at - 2 : at], "big"), pdu[at + 3 :]
-            if rest and 3 <= rest[0] <= ADU_LENGTH_MAX:
-                if transaction == self.transaction or transaction in self.earlier:
-                    return True
-                if len(rest) == 1 + rest[0] and rest[1] == self.unit and _is_answer(rest[2:], self.function_code):
-                    return True
-            at = pdu.find(NO_PROTOCOL, at + 1)
+        for header in PROTOCOL_AND_LENGTH.finditer(pdu, 2):
+            transaction, rest = int.from_bytes(pdu[header.start() - 2 : header.start()], "big"), pdu[header.end() :]
+            if transaction == self.transaction or transaction in self.earlier:
+                return True
+            fits = len(rest) == pdu[header.end() - 1] and rest[0] == self.unit
+            if fits and _is_answer(rest[1:], self.function_code):
+                return True
         return False
 
     def rtu(self, data: bytes) -> Verdict:
