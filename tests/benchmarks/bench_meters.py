@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import random
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -39,6 +38,7 @@ from meters.profile import load_profile  # noqa: E402  as above
 from meters.signing import sign_batch  # noqa: E402  as above
 from meters.simulator import SimulatedMeter  # noqa: E402  as above
 from tests.app.neighbourhood import DOMAIN, GATEWAY_KEY, NOON_S  # noqa: E402  as above
+from tests.benchmarks.gateway_process import measured  # noqa: E402  as above
 from tests.benchmarks.meter_devices import PROFILE, faulty, libmodbus, slow_line  # noqa: E402  as above
 from tests.meters.slow_device import serving  # noqa: E402  as above
 
@@ -103,36 +103,6 @@ def program(name: str, *arguments: str) -> Iterator[str]:
 
 def credentials() -> Credentials:
     return Credentials(key=GATEWAY_KEY, gateway="g1", token="none", domain=DOMAIN)
-
-
-def cpu_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-async def many_meters(ports: list[int], folder: Path) -> dict[str, float]:
-    """Every meter read, validated and recorded once a second: share of a core and memory of this process alone."""
-    meters = tuple(
-        MeterConfig(device=f"B{number:03}", profile=PROFILE, address=f"tcp://127.0.0.1:{port}")
-        for number, port in enumerate(ports)
-    )
-    config = GatewayConfig(name="bench", state_dir=folder, timeout_s=2.0, meters=meters)
-    async with MeterApi("http://127.0.0.1:9") as api:
-        gateway = Gateway(config, clock=system_clock, api=api, credentials=credentials())
-        await gateway.open()
-        await gateway.poll()
-        failed, began, used_s = 0, time.perf_counter(), cpu_s()
-        for second in range(SECONDS):
-            failed += len(await gateway.poll())
-            await asyncio.sleep(max(0.0, began + second + 1 - time.perf_counter()))
-        elapsed_s, used_s = time.perf_counter() - began, cpu_s() - used_s
-        await gateway.close()
-    return {
-        f"{len(meters)} meters: sweeps a second": round(SECONDS / elapsed_s, 3),
-        "  failed reads": failed,
-        "  share of a core, percent": round(100 * used_s / elapsed_s, 1),
-        "  memory, peak of the process, MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-    }
 
 
 async def seconds_of(read: Callable[[], Awaitable[object]]) -> float:
@@ -250,8 +220,7 @@ def main() -> None:
     measures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, program("meter_devices.py", str(METERS)) as ports:
         path = Path(folder)
-        # First of all, while this process is as small as a gateway's.
-        measures |= asyncio.run(many_meters(json.loads(ports), path / "many"))
+        measures |= measured(path / "many", credentials(), PROFILE, json.loads(ports), SECONDS)
         measures |= asyncio.run(throughput(json.loads(ports)[0]))
         measures |= asyncio.run(serial_bus(path / "serial"))
         with program("meter_platform.py", folder, str(BACKLOG_METERS)) as url:

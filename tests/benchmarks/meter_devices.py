@@ -30,11 +30,11 @@ TURNAROUND_S = 0.005
 def faulty(*, rtu: bool, share: float, seed: int) -> SlowDevice:
     """A device whose registers hold their address + 1 and whose answers fail in `share` of all requests.
 
-    Late by more than any timeout, absent, cut, doubled, in another unit's name; with a wrong transaction id where
-    frames have one, with a flipped bit where they have a checksum.
+    Late by more than any timeout, absent, cut, doubled, in another unit's name; with a wrong transaction id, and cut
+    and filled up by another frame where frames have no checksum, with a flipped bit where they have one.
     """
     chance = random.Random(seed)  # noqa: S311  a seeded benchmark
-    kinds = ["late", "absent", "cut", "doubled", "other unit", "flipped" if rtu else "other transaction"]
+    kinds = ["cut", "doubled", "other unit", *(["flipped"] if rtu else ["other transaction", "filled"])]
 
     def delay(_number: int, _unit: int) -> float | None:
         if chance.random() >= share / 3:
@@ -44,11 +44,17 @@ def faulty(*, rtu: bool, share: float, seed: int) -> SlowDevice:
     def change(_number: int, frame: bytes) -> bytes:
         if chance.random() >= share * 2 / 3:
             return frame
-        kind = chance.choice(kinds[2:])
+        kind = chance.choice(kinds)
         if kind == "cut":
             return frame[: chance.randrange(1, len(frame))]
         if kind == "doubled":
             return frame * 2
+        if kind == "filled":
+            registers = chance.randrange(1, 8)
+            filler = (
+                frame[:4] + bytes([0, 3 + 2 * registers]) + frame[6:8] + bytes([2 * registers, *range(2 * registers)])
+            )
+            return frame[: max(1, len(frame) - len(filler))] + filler
         at = {"other unit": 0 if rtu else 6, "other transaction": 1, "flipped": chance.randrange(len(frame))}[kind]
         return frame[:at] + bytes([frame[at] ^ 1 << chance.randrange(8)]) + frame[at + 1 :]
 

@@ -48,7 +48,7 @@ class SlowDevice:
                     answer = self.change(self.requests, answer)
                 if delay is not None:
                     asyncio.get_running_loop().call_later(delay, self.send, answer)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
