@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from coincurve import PrivateKey, PublicKey
-from Crypto.Hash import keccak as pycryptodome
+from Crypto.Hash import keccak as pycryptodome  # nosec B413  pycryptodome, which is maintained, not pycrypto
 
 GENESIS_HASH = b"\x00" * 32
 
