@@ -23,13 +23,26 @@ TOTAL_MAX_WH = 2**53  # what the floats in which numpy counts hold exactly; ten 
 class LossesNotCovered(Exception):  # noqa: N818 (says what happened; callers catch it by this name)
     """The offers do not suffice for the network's losses."""
 
-    def __init__(self, *, loss_wh: int, offered_wh: int) -> None:
+    def __init__(self, *, loss_wh: int, offered_wh: int, message: str | None = None) -> None:
         super().__init__(
-            f"the market must buy {loss_wh} Wh of network losses but only {offered_wh} Wh are offered; "
+            message
+            or f"the market must buy {loss_wh} Wh of network losses but only {offered_wh} Wh are offered; "
             "give a supplier price or leave losses to the grid operator"
         )
         self.loss_wh = loss_wh
         self.offered_wh = offered_wh
+
+
+class LossesNotSettled(LossesNotCovered):
+    """What is bought for losses never becomes what is lost: close to its collapse a network loses more than it gets."""
+
+    def __init__(self, *, loss_wh: int, offered_wh: int) -> None:
+        super().__init__(
+            loss_wh=loss_wh,
+            offered_wh=offered_wh,
+            message=f"with {offered_wh} Wh bought for losses the network loses {loss_wh} Wh, with others again: "
+            "these limits let it near its collapse; narrow them, or leave losses to the grid operator",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ import numpy as np
 
 from grid.limits import FloatArray, NetworkLimits, OperatingPoint, Violation
 from grid.power_flow import PowerFlowDiverged
-from matching.auction import LossesNotCovered
+from matching.auction import LossesNotCovered, LossesNotSettled
 from matching.book import IntArray, OrderBook
 from matching.bound_result import BoundResult
 from matching.congestion import BoundMarket, keep_limits
@@ -45,7 +45,8 @@ from matching.welfare import load_solver, solve_welfare
 __all__ = ["Clearing", "MarketRules", "clear"]
 
 MARGIN_FACTORS = (1.0, 8.0, 64.0)  # tried in turn where the judge sees more than the fast power flow
-LOSS_ROUNDS_MAX = 20
+LOSS_ROUNDS_MAX = 30
+LOSSES_SWING_FROM_ROUND = 5  # near collapse what is bought and what is lost swing about each other: met half-way
 SPECIFIED_RELATIVE = 1e-9  # of the turnover at the orders' limits
 
 
@@ -62,7 +63,7 @@ def clear(
 
     `baseline_w` and `baseline_var` [n_bus], + into the grid, are what flows beside the book; zero if not given.
     Raises BookError for orders that cannot be cleared, RuleError for circumstances that contradict and LossesNotCovered
-    where the market must buy losses that nobody offers; an island is dark then.
+    where the market must buy losses that nobody offers or that no purchase meets; an island is dark then.
     """
     if interval_minutes not in INTERVAL_MINUTES:
         raise RuleError(f"an interval lasts {', '.join(map(str, INTERVAL_MINUTES))} minutes, not {interval_minutes}")
@@ -188,18 +189,22 @@ def _refusing(market: BoundMarket, limits: tuple[Violation, ...], rounds: int = 
 
 
 def _plain(market: BoundMarket) -> tuple[Decision, OperatingPoint | None]:
-    """The auction without rows and the state it leads to; losses the market buys are repeated until they agree."""
+    """The auction without rows and the state it leads to; losses the market buys are repeated until they agree.
+
+    Raises LossesNotSettled where they never do.
+    """
     terms, feeder, loss_wh = market.terms, market.feeder, 0
     nothing = np.broadcast_to(np.int64(0), len(terms.book))
-    for _ in range(LOSS_ROUNDS_MAX):
+    for number in range(LOSS_ROUNDS_MAX):
         with market.stopwatch.measuring("solve"):
             match = terms.mechanism.match(terms.tradable(terms.book.quantity_wh, loss_wh=loss_wh))
         with market.stopwatch.measuring("power_flow"):
             point = feeder.solve_towards(feeder.injection_w(match.accepted_wh, nothing))
-        if terms.rules.losses == "grid" or point is None or abs(feeder.loss_wh(point) - loss_wh) <= 1:
-            break
-        loss_wh = feeder.loss_wh(point)
-    return _plain_decision(match, terms.book.quantity_wh, loss_wh=loss_wh), point
+        lost_wh = loss_wh if terms.rules.losses == "grid" or point is None else feeder.loss_wh(point)
+        if abs(lost_wh - loss_wh) <= 1:
+            return _plain_decision(match, terms.book.quantity_wh, loss_wh=loss_wh), point
+        bought_wh, loss_wh = loss_wh, lost_wh if number < LOSSES_SWING_FROM_ROUND else (loss_wh + lost_wh) // 2
+    raise LossesNotSettled(loss_wh=lost_wh, offered_wh=bought_wh)
 
 
 def _scarce(market: BoundMarket, rounds: int) -> tuple[Decision, OperatingPoint | None]:

@@ -21,7 +21,7 @@ from matching.optimiser import Optimiser
 from matching.problem import WelfareProblem, WelfareSolution
 from matching.rules import Terms
 from matching.stopwatch import Stopwatch
-from matching.straightness import is_proved
+from matching.straightness import is_proved, seen_from_there
 
 ROUNDS_MAX = 30
 NEW_ROWS_A_ROUND = 8
@@ -94,6 +94,8 @@ def keep_limits(
         kept = current if current is not None and _is_kept(market, search, current, limit_rows) else None
         proved = kept is None or is_proved(kept, market.feeder, limit_rows)
         bent = not proved and search.rounds <= STRICT_UNTIL_ROUND
+        if kept is not None and not proved:
+            kept = seen_from_there(kept, market.feeder, limit_rows)
         if kept is not None and not _is_progress(search, kept, proved=proved) and not bent:
             break
         search.rounds += 1

@@ -4,6 +4,8 @@ A row is made where the loop stood one round before. Where the network bends in 
 point, and it leaves another room than the power flow does.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from grid.limits import LimitRow
@@ -35,3 +37,14 @@ def is_proved(result: BoundResult, feeder: Feeder, limit_rows: tuple[LimitRow, .
         if turned > TURNED_MAX * np.abs(effect).max(initial=0.0) or abs(left[number] - row.limit + row.value) > bent:
             return False
     return True
+
+
+def seen_from_there(result: BoundResult, feeder: Feeder, limit_rows: tuple[LimitRow, ...]) -> BoundResult:
+    """A result that its rows do not prove, with rows that leave of their limits at it what the power flow leaves.
+
+    It keeps these rows too, so that they bound its welfare, more nearly than before. `limit_rows` as in `is_proved`.
+    """
+    left = {(row.kind, row.element): row.limit - row.value for row in limit_rows}
+    used = result.rows.effect_per_wh @ feeder.moved_wh(result.point)
+    room = used + np.array([left[limit_key(owner)] for owner in result.owners])
+    return replace(result, rows=replace(result.rows, room=room))
