@@ -36,6 +36,7 @@ ITEM_TEXT = {
     BillItem.VAT_ON_SALES: "VAT on what you sold",
     BillItem.CURTAILMENT: "Compensation for solar held back",
     BillItem.CONGESTION_REBATE: "Network balance, shared by all homes",
+    BillItem.LOSSES: "Network losses and balancing, shared by use",
     BillItem.DEVIATION: "Deviation from flexible orders",
     BillItem.CARRIED: "Rounding, earlier and this month",
     BillItem.PAYMENT: "Payments",

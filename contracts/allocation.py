@@ -1,13 +1,15 @@
 """Who shared how much: the energy side of settlement, in integer Wh, from contracts and meters.
 
 The steps are those of the market rules: one meter fills its point's contracts (0), contracts are matched up to what was
-metered (1), what is left over is pooled at the clearing price (2), the rest is each member's own supplier's (3).
+metered (1), what is left over is pooled at the clearing price (2), the rest is each member's own supplier's (3). On an
+island there is no supplier: contracts are kept as far as they were metered, and all the rest is settled, too.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from contracts.island import IslandTerms
 from contracts.shares import share_out
 from matching.mechanisms import DEFAULT_MECHANISM, MECHANISMS
 from matching.orders import Firmness, Order, Side, Trade
@@ -41,6 +43,7 @@ class ClearedInterval:
     mechanism                     how it was decided; some do not share what deviates from the contracts once more
     reference_curtailed_wh        per metering point what the same network would have curtailed on a day with suppliers
                                   only; the measure of compensation, 0 where not given
+    island                        what holds where nobody has a supplier; None where members have one
     """
 
     interval: DeliveryInterval
@@ -49,6 +52,12 @@ class ClearedInterval:
     clearing_price_micro_per_kwh: int | None
     reference_curtailed_wh: Mapping[str, int] = field(default_factory=dict)
     mechanism: str = DEFAULT_MECHANISM
+    island: IslandTerms | None = None
+
+    def rest_price_micro_per_kwh(self, side: Side, metering_point: str) -> int | None:
+        """Price of what is shared beyond contracts; None where nothing is."""
+        price = self.clearing_price_micro_per_kwh
+        return price if self.island is None else self.island.rest_price_micro_per_kwh(side, metering_point, price)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +91,12 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedEnergy:
-    """Result of the energy steps; pooled energy per side and metering point, at the clearing price."""
+    """Result of the energy steps; what is shared beyond contracts per side and metering point."""
 
     fills: tuple[Fill, ...]
     pooled_wh: Mapping[Side, Mapping[str, int]]
 
-    def by_point_and_price(self, side: Side, pool_price_micro_per_kwh: int | None) -> dict[str, dict[int, int]]:
+    def by_point_and_price(self, side: Side, cleared: ClearedInterval) -> dict[str, dict[int, int]]:
         """Wh per metering point and price; only what is more than nothing."""
         shared: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         for fill in self.fills:
@@ -95,8 +104,9 @@ class SharedEnergy:
                 for price, energy_wh in fill.parts().items():
                     shared[fill.order.metering_point][price] += energy_wh
         for point, energy_wh in self.pooled_wh[side].items():
-            assert pool_price_micro_per_kwh is not None
-            shared[point][pool_price_micro_per_kwh] += energy_wh
+            price_micro_per_kwh = cleared.rest_price_micro_per_kwh(side, point)
+            assert price_micro_per_kwh is not None
+            shared[point][price_micro_per_kwh] += energy_wh
         return {point: dict(sorted(prices.items())) for point, prices in sorted(shared.items())}
 
 
@@ -108,11 +118,11 @@ def pair_orders(cleared: ClearedInterval, points: Mapping[str, PointTerms]) -> l
         raise ValueError(f"{cleared.interval.start.isoformat()}: every order needs exactly one trade")
     pairs = [(orders[order_id], trades[order_id]) for order_id in sorted(orders)]
     for order, trade in pairs:
-        _check_pair(order, trade, points)
+        _check_pair(order, trade, points, cleared.island)
     return pairs
 
 
-def _check_pair(order: Order, trade: Trade, points: Mapping[str, PointTerms]) -> None:
+def _check_pair(order: Order, trade: Trade, points: Mapping[str, PointTerms], island: IslandTerms | None) -> None:
     terms = points.get(order.metering_point)
     if terms is None or terms.participant != order.participant:
         raise ValueError(f"order {order.order_id}: {order.participant} does not own point {order.metering_point}")
@@ -124,7 +134,10 @@ def _check_pair(order: Order, trade: Trade, points: Mapping[str, PointTerms]) ->
         raise ValueError(f"order {order.order_id}: accepted without a price")
     if not 0 <= trade.amount_nano - trade.accepted_wh * trade.price_micro_per_kwh < trade.accepted_wh:
         raise ValueError(f"order {order.order_id}: {trade.amount_nano} nano-units do not fit its energy and price")
-    better_nano = trade.accepted_wh * order.limit_micro_per_kwh - trade.amount_nano
+    limit = order.limit_micro_per_kwh
+    if island is not None:
+        limit = island.limit_micro_per_kwh(order.side, order.firmness, limit)
+    better_nano = trade.accepted_wh * limit - trade.amount_nano
     if (better_nano if order.side is Side.BUY else -better_nano) < 0:
         raise ValueError(f"order {order.order_id}: price {trade.price_micro_per_kwh} is beyond its limit")
 
@@ -138,8 +151,11 @@ def share_energy(
 ) -> SharedEnergy:
     """Steps 0 to 2. The result does not depend on the order of orders, trades, energies or points."""
     pairs = pair_orders(cleared, points)
+    filled = [*_filled(pairs, Side.BUY, energies), *_filled(pairs, Side.SELL, energies)]
+    if cleared.island is not None:
+        return SharedEnergy(fills=tuple(filled), pooled_wh={side: _unfilled(side, filled, energies) for side in Side})
     seed = f"{tie_seed}/{cleared.interval.start_s}"
-    fills = _matched([*_filled(pairs, Side.BUY, energies), *_filled(pairs, Side.SELL, energies)], seed)
+    fills = _matched(filled, seed)
     price = cleared.clearing_price_micro_per_kwh
     pooled: dict[Side, dict[str, int]] = {Side.BUY: {}, Side.SELL: {}}
     if price is not None and MECHANISMS[cleared.mechanism].properties.pools_leftovers:
@@ -198,6 +214,15 @@ def _matched(fills: list[Fill], seed: str) -> list[Fill]:
     return result
 
 
+def _unfilled(side: Side, fills: Iterable[Fill], energies: Mapping[str, IntervalEnergy]) -> dict[str, int]:
+    """Metered energy that is not matched, by point; only what is more than nothing."""
+    left = {name: energy.import_wh if side is Side.BUY else energy.export_wh for name, energy in energies.items()}
+    for fill in fills:
+        if fill.order.side is side and fill.matched_wh:
+            left[fill.order.metering_point] -= fill.matched_wh
+    return {name: energy_wh for name, energy_wh in left.items() if energy_wh}
+
+
 def _leftovers(
     side: Side,
     fills: Iterable[Fill],
@@ -207,15 +232,12 @@ def _leftovers(
     price_micro_per_kwh: int,
 ) -> dict[str, int]:
     """Metered energy not matched, of the points whose limit accepts the price."""
-    left = {name: energy.import_wh if side is Side.BUY else energy.export_wh for name, energy in energies.items()}
-    for fill in fills:
-        if fill.order.side is side and fill.matched_wh:
-            left[fill.order.metering_point] -= fill.matched_wh
+    left = _unfilled(side, fills, energies)
     limits = _pool_limits(side, orders, points)
     accepted = {}
     for name, energy_wh in left.items():
         limit = limits.get(name)
-        if energy_wh and limit is not None:
+        if limit is not None:
             better = limit - price_micro_per_kwh
             if (better if side is Side.BUY else -better) >= 0:
                 accepted[name] = energy_wh

@@ -32,6 +32,7 @@ class BillItem(StrEnum):
     VAT_ON_SALES = "vat_on_sales"
     CURTAILMENT = "curtailment_compensation"
     CONGESTION_REBATE = "congestion_rebate"
+    LOSSES = "losses"
     DEVIATION = "deviation"
     CARRIED = "carried_from_rounding"
     PAYMENT = "payment"
@@ -55,7 +56,10 @@ class BillLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
-    """All lines, empty ones too. total_cents * 10^7 = total_nano + rounding_nano, and that is half a cent at most."""
+    """All lines, empty ones too but for losses, which only an island has.
+
+    total_cents * 10^7 = total_nano + rounding_nano, and that is half a cent at most.
+    """
 
     lines: tuple[BillLine, ...]
     total_nano: int
@@ -63,7 +67,7 @@ class Bill:
     total_cents: int
 
     def line(self, item: BillItem) -> BillLine:
-        """The line of `item`; every bill has all items of its kind."""
+        """The line of `item`; every bill has all items of its kind, and losses where there are any."""
         return next(line for line in self.lines if line.item is item)
 
     def amount_nano(self, *items: BillItem) -> int:
@@ -104,6 +108,7 @@ _ITEM_OF_PART = {
     (TransferKind.VAT, "sell"): BillItem.VAT_ON_SALES,
     (TransferKind.CONGESTION, "compensation"): BillItem.CURTAILMENT,
     (TransferKind.CONGESTION, "rebate"): BillItem.CONGESTION_REBATE,
+    (TransferKind.CONGESTION, "losses"): BillItem.LOSSES,
     (TransferKind.DEVIATION, "caused"): BillItem.DEVIATION,
     (TransferKind.DEVIATION, "suffered"): BillItem.DEVIATION,
     (TransferKind.ENERGY, "buy"): BillItem.ENERGY_BOUGHT,
@@ -184,7 +189,8 @@ class BillSums:
             self._nano[discount] -= bought_wh * rate
 
     def bill(self) -> Bill:
-        return make_bill((item, self._energy_wh[item], self._nano[item]) for item in _COMMUNITY_ITEMS)
+        items = [item for item in _COMMUNITY_ITEMS if item is not BillItem.LOSSES or self._nano[item]]
+        return make_bill((item, self._energy_wh[item], self._nano[item]) for item in items)
 
 
 def rounding_transfers(

@@ -13,7 +13,7 @@ from contracts.tariff import Tariff
 
 _INCOME = (BillItem.FEED_IN, BillItem.VAT_ON_FEED_IN)
 _SALES = (BillItem.ENERGY_SOLD, BillItem.VAT_ON_SALES, BillItem.CURTAILMENT)
-_EVERYBODYS = (BillItem.CONGESTION_REBATE, BillItem.DEVIATION)
+_EVERYBODYS = (BillItem.CONGESTION_REBATE, BillItem.LOSSES, BillItem.DEVIATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class Gains:
 
     seller_nano  income: sales, compensation and what was still fed in, against feeding in everything
     buyer_nano   cost of consumption: shared and supplied, against supplied alone
-    other_nano   rebate of the congestion account and deviations
+    other_nano   rebate of the congestion account, losses of an island and deviations
     """
 
     seller_nano: int

@@ -5,7 +5,7 @@ differs from all that was posted so far is posted as new transfers.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from contracts.allocation import PointTerms
 from contracts.shares import share_out
@@ -65,23 +65,36 @@ def difference_transfers(old: Iterable[Transfer], new: Iterable[Transfer], run: 
 
 
 def congestion_rebate(
-    balance_nano: int, points: Sequence[PointTerms], *, interval: DeliveryInterval, run: str, tie_seed: str
+    balance_nano: int,
+    points: Sequence[PointTerms],
+    *,
+    interval: DeliveryInterval,
+    run: str,
+    tie_seed: str,
+    drawn_wh: Mapping[str, int] | None = None,
 ) -> tuple[Transfer, ...]:
     """Empty the congestion account into all metering points equally, or refill it equally where it is below zero.
 
     `balance_nano` is the account's balance (+ it holds money); `interval` is the one the transfers are booked in, for
     example the last of a batch. Shares are floored, the rest goes by keyed hash; the account ends at exactly zero.
+
+    With `drawn_wh`, by metering point, it is what an island lost and balanced, and shared in proportion to that, or
+    equally where nobody drew anything.
     """
     names = sorted(point.metering_point for point in points)
     owners = {point.metering_point: member_account(point.participant) for point in points}
     sign = 1 if balance_nano > 0 else -1
-    shares = share_out(abs(balance_nano), [1] * len(names), names, seed=f"{tie_seed}/{interval.start_s}/rebate")
+    part = "rebate" if drawn_wh is None else "losses"
+    weights = [1 if drawn_wh is None else drawn_wh.get(name, 0) for name in names]
+    if not any(weights):
+        weights = [1] * len(names)
+    shares = share_out(abs(balance_nano), weights, names, seed=f"{tie_seed}/{interval.start_s}/{part}")
     book = Postings(interval, run)
     for name, share in zip(names, shares, strict=True):
         book.post(
             TransferKind.CONGESTION,
             name,
-            "rebate",
+            part,
             debit=CONGESTION,
             credit=owners[name],
             amount_nano=sign * share,

@@ -10,12 +10,16 @@ Each contract of the short side answers for the deficit in proportion to its own
 part, at most their shortfall times `permille` / 1000 of their own R - F; firm and curtailable ones pay nothing, because
 their quantity was the platform's forecast, and neither does a point whose reading is late. What is paid goes, through
 the market account, to those who bear the deficit, in proportion to it.
+
+On an island the grid-forming unit delivers what a flexible seller did not, and the congestion account pays what that
+costs more: the seller pays it back. Who draws less than was accepted harms nobody, and the unit itself only follows.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping
 
 from contracts.allocation import ClearedInterval, Fill, PointTerms, SharedEnergy
+from contracts.island import IslandTerms
 from contracts.shares import share_out
 from contracts.transfers import CONGESTION, MARKET, Postings, TransferKind, member_account
 from matching.orders import Firmness, Side
@@ -55,6 +59,22 @@ def post_deviations(
     for name, amount_nano in zip(names, received, strict=True):
         receiver = CONGESTION if name == CONGESTION else member_account(terms[name].participant)
         book.post(TransferKind.DEVIATION, name, "suffered", debit=MARKET, credit=receiver, amount_nano=amount_nano)
+
+
+def post_island_deviations(
+    book: Postings, cleared: ClearedInterval, shared: SharedEnergy, island: IslandTerms, *, permille: int
+) -> None:
+    """Post what flexible sellers pay for energy that the grid-forming unit had to deliver in their place."""
+    short_price = island.short_price_micro_per_kwh(cleared.clearing_price_micro_per_kwh)
+    owed_nano: dict[tuple[str, str], int] = defaultdict(int)
+    for fill in shared.fills:
+        point, answers = fill.order.metering_point, fill.order.firmness is Firmness.FLEXIBLE and not fill.late
+        if answers and fill.order.side is Side.SELL and point != island.grid_forming_point:
+            dearer = max(0, short_price - fill.price_micro_per_kwh) * permille // 1000
+            owed_nano[point, fill.order.participant] += (fill.contract_wh - fill.metered_wh) * dearer
+    for (point, participant), amount_nano in sorted(owed_nano.items()):
+        payer = member_account(participant)
+        book.post(TransferKind.DEVIATION, point, "caused", debit=payer, credit=CONGESTION, amount_nano=amount_nano)
 
 
 def _losses(

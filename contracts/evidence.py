@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from contracts.island import IslandTerms
 from contracts.merkle import leaf_hash
 from matching.mechanisms import DEFAULT_MECHANISM
 from meters.interval import DeliveryInterval
@@ -64,6 +65,7 @@ class RoundEvidence:
     mechanism        written only where it is not the default, so that what was anchored before means the same
     clearing_digest  of the published result, "" where no auction was held
     tariff_digest    `Tariff.digest`
+    island           what it is settled with besides where nobody has a supplier
     """
 
     interval: DeliveryInterval
@@ -71,6 +73,7 @@ class RoundEvidence:
     clearing_digest: str
     tariff_digest: bytes
     mechanism: str = DEFAULT_MECHANISM
+    island: IslandTerms | None = None
 
     def to_json(self) -> Json:
         values: Json = {
@@ -83,6 +86,8 @@ class RoundEvidence:
             values["clearing_price_micro_per_kwh"] = self.clearing_price_micro_per_kwh
         if self.mechanism != DEFAULT_MECHANISM:
             values["mechanism"] = self.mechanism
+        if self.island is not None:
+            values["island"] = self.island.to_json()
         return values
 
 

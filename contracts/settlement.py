@@ -11,13 +11,17 @@ curtailment a point that was curtailed is paid from the congestion account what 
             against an equally limited day with suppliers only: F times the energy curtailed beyond the reference, less
             what it gained by selling to neighbours instead of feeding in, and never less than nothing. The account may
             go below zero; `contracts.corrections.congestion_rebate` settles it with everybody at the end of a batch.
+
+On an island (`contracts.island`) all that was metered is bought or sold: sold = bought + what the network lost. Sellers
+are paid for what is lost, no buyer pays for it in the interval, so the congestion account does. There is nothing to
+compensate for curtailment with: energy that cannot be fed in earns nothing elsewhere.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.allocation import ClearedInterval, PointTerms, share_energy
-from contracts.deviation import post_deviations
+from contracts.deviation import post_deviations, post_island_deviations
 from contracts.tariff import Tariff
 from contracts.transfers import (
     CONGESTION,
@@ -87,9 +91,8 @@ def settle_interval(
     terms = {point.metering_point: point for point in points}
     metered = _energy_by_point(cleared.interval, energies, terms)
     shared = share_energy(cleared, metered, terms, tie_seed=tie_seed)
-    price = cleared.clearing_price_micro_per_kwh
-    bought = shared.by_point_and_price(Side.BUY, price)
-    sold = shared.by_point_and_price(Side.SELL, price)
+    bought = shared.by_point_and_price(Side.BUY, cleared)
+    sold = shared.by_point_and_price(Side.SELL, cleared)
     allocations = _allocations(cleared, metered, terms, bought, sold)
     book = Postings(cleared.interval, run)
     for point, parts in bought.items():
@@ -99,10 +102,13 @@ def settle_interval(
     book.post(
         TransferKind.CONGESTION, MARKET, "rent", debit=MARKET, credit=CONGESTION, amount_nano=_rent_nano(bought, sold)
     )
-    _post_compensation(book, cleared, allocations, terms, sold)
-    post_deviations(book, cleared, shared, terms, permille=tariff.deviation_permille, tie_seed=tie_seed)
+    if cleared.island is None:
+        _post_compensation(book, cleared, allocations, terms, sold)
+        post_deviations(book, cleared, shared, terms, permille=tariff.deviation_permille, tie_seed=tie_seed)
+    else:
+        post_island_deviations(book, cleared, shared, cleared.island, permille=tariff.deviation_permille)
     transfers = sorted(book.transfers, key=lambda transfer: transfer.transfer_id)
-    _check(metered, allocations, transfers)
+    _check(metered, allocations, transfers, is_island=cleared.island is not None)
     return IntervalSettlement(
         interval=cleared.interval,
         run=run,
@@ -137,7 +143,8 @@ def _allocations(
     trades = {trade.order_id: trade for trade in cleared.trades}
     for order in cleared.orders:
         curtailed_wh = trades[order.order_id].curtailed_wh
-        if curtailed_wh:
+        is_shed = cleared.island is not None and order.side is Side.BUY
+        if curtailed_wh and not is_shed:
             curtailed[order.metering_point] = curtailed.get(order.metering_point, 0) + curtailed_wh
     allocations = []
     for name in sorted(metered):
@@ -244,15 +251,20 @@ def _post_compensation(
 
 
 def _check(
-    metered: Mapping[str, IntervalEnergy], allocations: Iterable[Allocation], transfers: Sequence[Transfer]
+    metered: Mapping[str, IntervalEnergy],
+    allocations: Iterable[Allocation],
+    transfers: Sequence[Transfer],
+    *,
+    is_island: bool,
 ) -> None:
     bought_wh = sold_wh = 0
     for allocation in allocations:
         energy = metered[allocation.metering_point]
         assert 0 <= allocation.bought_wh <= energy.import_wh
         assert 0 <= allocation.sold_wh <= energy.export_wh
+        assert not is_island or allocation.residual_import_wh == allocation.residual_export_wh == 0
         bought_wh += allocation.bought_wh
         sold_wh += allocation.sold_wh
-    assert bought_wh == sold_wh
+    assert is_island or bought_wh == sold_wh
     assert net_positions(transfers).get(MARKET, 0) == 0
     assert len({transfer.transfer_id for transfer in transfers}) == len(transfers)

@@ -63,7 +63,7 @@ class BusinessKey(NamedTuple):
     """What a transfer is about, whatever run posted it: `transfer_id` is RUN/START/KIND/SUBJECT/PART.
 
     subject  the metering point, or the account where no metering point is meant
-    part     what of the kind: `buy@PRICE`, `sell@PRICE`, `buy`, `sell`, `rent`, `compensation`, `rebate`, ...
+    part     what of the kind: `buy@PRICE`, `sell@PRICE`, `buy`, `sell`, `rent`, `compensation`, `rebate`, `losses`, ...
     """
 
     start_s: int

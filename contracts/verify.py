@@ -206,6 +206,7 @@ def _terms(
                 tariff=known[1],
                 vat=vat,
                 mechanism=MECHANISMS[found.mechanism].properties,
+                island=found.island,
             )
     return terms
 

@@ -8,6 +8,7 @@ from contracts.batches import rounds_root
 from contracts.evidence import SALT_BYTES, DeviceHead, device_leaf, evidence_hash, interval_leaf, member_leaf
 from contracts.fields import FieldError, Fields
 from contracts.figures import MemberInterval
+from contracts.island import IslandTerms, read_island
 from contracts.merkle import MerkleTree, root_from_path
 from contracts.proofs import Proofs, require
 from contracts.statement_form import read_interval
@@ -28,6 +29,7 @@ class Round:
     clearing_price_micro_per_kwh: int | None
     tariff_digest: bytes
     mechanism: str
+    island: IslandTerms | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,7 @@ def _rounds(fields: Fields, anchored: AnchoredEntry) -> dict[int, Round]:
             clearing_price_micro_per_kwh=row.integer("clearing_price_micro_per_kwh") if priced else None,
             tariff_digest=row.octets("tariff_digest", 32),
             mechanism=_mechanism(row),
+            island=read_island(row.fields("island")) if row.has("island") else None,
         )
         row.close()
         content.append(row.values)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from contracts.bills import BillItem, item_for
 from contracts.fields import FieldError
 from contracts.figures import MemberInterval, OrderOutcome, OwnTransfer, PointEnergy
+from contracts.island import IslandTerms
 from contracts.proofs import require
 from contracts.tariff import Tariff, VatClass
 from contracts.transfers import TransferKind
@@ -15,7 +16,14 @@ from matching.mechanisms.interface import Properties
 from matching.orders import Firmness, Side
 
 _ANCHORED_ONLY = frozenset(
-    {BillItem.CURTAILMENT, BillItem.CONGESTION_REBATE, BillItem.DEVIATION, BillItem.CARRIED, BillItem.PAYMENT}
+    {
+        BillItem.CURTAILMENT,
+        BillItem.CONGESTION_REBATE,
+        BillItem.LOSSES,
+        BillItem.DEVIATION,
+        BillItem.CARRIED,
+        BillItem.PAYMENT,
+    }
 )
 _HAS_ENERGY = frozenset({TransferKind.ENERGY, TransferKind.PLATFORM_FEE, TransferKind.GRID_FEE, TransferKind.LEVIES})
 
@@ -28,6 +36,12 @@ class IntervalTerms:
     tariff: Tariff
     vat: VatClass
     mechanism: Properties
+    island: IslandTerms | None = None
+
+    @property
+    def orders_have_one_price(self) -> bool:
+        """Whether what is firm or curtailable has the clearing price; on an island it has that of its bus."""
+        return self.mechanism.uniform_price and self.island is None
 
     @property
     def above_price_micro_per_kwh(self) -> int:
@@ -52,6 +66,8 @@ def check_interval(versions: Sequence[MemberInterval], terms: IntervalTerms, rea
     between = False
     for path, point in latest.values():
         between |= _check_energy(path, point, last, readings)
+        left_wh = point.residual_import_wh + point.residual_export_wh
+        require(terms.island is None or left_wh == 0, path, "leaves energy to a supplier, and an island has none")
     owed = _net(versions)
     for path, point in latest.values():
         orders = [each for v in versions for each in v.orders if each.metering_point == point.metering_point]
@@ -80,14 +96,17 @@ def _check_order(path: str, order: OrderOutcome, terms: IntervalTerms) -> None:
     require(0 <= above_nano <= most_nano, f"{path}.amount_nano", "is not energy times price")
     if price is None:
         return
-    better_nano = order.accepted_wh * order.limit_micro_per_kwh - order.amount_nano
+    limit = order.limit_micro_per_kwh
+    if terms.island is not None:
+        limit = terms.island.limit_micro_per_kwh(Side(order.side), Firmness(order.firmness), limit)
+    better_nano = order.accepted_wh * limit - order.amount_nano
     require(
         (better_nano if order.side == Side.BUY else -better_nano) >= 0,
         f"{path}.price_micro_per_kwh",
         "is beyond the own limit",
     )
     uniform = order.firmness == Firmness.FLEXIBLE or price == terms.clearing_price_micro_per_kwh
-    uniform |= not terms.mechanism.uniform_price
+    uniform |= not terms.orders_have_one_price
     require(uniform, f"{path}.price_micro_per_kwh", "is not the clearing price")
 
 
@@ -140,10 +159,11 @@ def _check_money(
     terms: IntervalTerms,
 ) -> None:
     """Every transfer of a point follows from its energy, prices, tariff and VAT class, and none is missing."""
-    curtailed_wh = sum(order.curtailed_wh for order in orders)
+    held_back = [order for order in orders if terms.island is None or order.side == Side.SELL]
+    curtailed_wh = sum(order.curtailed_wh for order in held_back)
     require(point.curtailed_wh == curtailed_wh, f"{path}.curtailed_wh", f"the orders say {curtailed_wh}")
-    bought_nano = _check_side(path, Side.BUY, point.bought_wh, orders, owed, terms)
-    sold_nano = _check_side(path, Side.SELL, point.sold_wh, orders, owed, terms)
+    bought_nano = _check_side(path, point, Side.BUY, orders, owed, terms)
+    sold_nano = _check_side(path, point, Side.SELL, orders, owed, terms)
     tariff, bought_wh = terms.tariff, point.bought_wh
     charges_nano = bought_wh * tariff.shared_charges_micro_per_kwh
     expected = {
@@ -160,15 +180,16 @@ def _check_money(
 
 def _check_side(
     path: str,
+    point: PointEnergy,
     side: Side,
-    shared_wh: int,
     orders: Sequence[OrderOutcome],
     owed: Mapping[tuple[TransferKind, str], int],
     terms: IntervalTerms,
 ) -> int:
     """Money for the energy shared on one side: >= 0 for positive prices, whoever pays it."""
-    name = "bought_wh" if side is Side.BUY else "sold_wh"
+    name, shared_wh = ("bought_wh", point.bought_wh) if side is Side.BUY else ("sold_wh", point.sold_wh)
     own = [order for order in orders if order.side == side]
+    rest = _rest(side, point.metering_point, shared_wh, own, terms)
     paid_wh = total_nano = 0
     for (kind, part), nano in owed.items():
         if kind is not TransferKind.ENERGY or not part.startswith(f"{side}@") or nano == 0:
@@ -177,24 +198,45 @@ def _check_side(
         amount_nano = nano if side is Side.BUY else -nano
         energy_wh = amount_nano // price
         require(energy_wh > 0 and energy_wh * price == amount_nano, f"{path}.{name}", f"{nano} nano at {price}")
-        _check_price(f"{path}.{name}", price, energy_wh, own, terms)
+        _check_price(f"{path}.{name}", price, energy_wh, own, terms, rest)
         paid_wh += energy_wh
         total_nano += amount_nano
-    free = terms.clearing_price_micro_per_kwh == 0 or any(order.price_micro_per_kwh == 0 for order in own)
+    free = rest[0] == 0 or any(order.price_micro_per_kwh == 0 for order in own)
     complete = paid_wh == shared_wh or (free and paid_wh < shared_wh)
     require(complete, f"{path}.{name}", f"transfers pay for {paid_wh} Wh")
     return total_nano
 
 
-def _check_price(path: str, price: int, energy_wh: int, own: Sequence[OrderOutcome], terms: IntervalTerms) -> None:
-    mechanism = terms.mechanism
-    if price == terms.clearing_price_micro_per_kwh and (mechanism.pools_leftovers or mechanism.uniform_price):
-        return
+def _rest(
+    side: Side, point: str, shared_wh: int, own: Sequence[OrderOutcome], terms: IntervalTerms
+) -> tuple[int | None, int]:
+    """Price of energy that is shared without a contract, and how much of it there may be.
+
+    On an island that is what the meter shows beyond all contracts of the point, elsewhere a place in the pool.
+    """
+    price = terms.clearing_price_micro_per_kwh
+    if terms.island is not None:
+        beyond_wh = max(0, shared_wh - sum(order.accepted_wh for order in own))
+        return terms.island.rest_price_micro_per_kwh(side, point, price), beyond_wh
+    pooled = terms.mechanism.pools_leftovers or terms.mechanism.uniform_price
+    return price, shared_wh if pooled else 0
+
+
+def _check_price(
+    path: str,
+    price: int,
+    energy_wh: int,
+    own: Sequence[OrderOutcome],
+    terms: IntervalTerms,
+    rest: tuple[int | None, int],
+) -> None:
+    rest_price, rest_wh = rest
     own_wh = sum(
         order.accepted_wh
         for order in own
         if order.price_micro_per_kwh is not None
         and 0 <= price - order.price_micro_per_kwh <= terms.above_price_micro_per_kwh
-        and (order.firmness == Firmness.FLEXIBLE or not mechanism.uniform_price)
+        and (order.firmness == Firmness.FLEXIBLE or not terms.orders_have_one_price)
     )
-    require(energy_wh <= own_wh, path, f"{energy_wh} Wh at {price}, neither clearing price nor own order")
+    most_wh = own_wh + (rest_wh if price == rest_price else 0)
+    require(energy_wh <= most_wh, path, f"{energy_wh} Wh at {price}, neither clearing price nor own order")

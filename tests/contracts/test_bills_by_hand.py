@@ -10,6 +10,7 @@ from contracts.allocation import ClearedInterval, PointTerms
 from contracts.bills import BillItem, community_bill
 from contracts.comparison import SuppliedEnergy, full_bill, gains, residual_energy, supplier_only_bill
 from contracts.corrections import congestion_rebate
+from contracts.island import IslandTerms
 from contracts.tariff import Tariff, TariffSchedule
 from contracts.transfers import CONGESTION, ROUNDING, Postings, TransferKind, member_account, net_positions
 from matching.orders import Firmness, Order, Side, Trade
@@ -41,7 +42,17 @@ class Case:
         last = settlements[-1].interval
         if given["refill_congestion"]:
             balance_nano = net_positions(self.transfers)[CONGESTION]
-            self.transfers += congestion_rebate(balance_nano, self.points, interval=last, run="D1", tie_seed="seed")
+            drawn_wh = dict.fromkeys((each.metering_point for each in self.allocations), 0)
+            for each in self.allocations:
+                drawn_wh[each.metering_point] += each.import_wh
+            self.transfers += congestion_rebate(
+                balance_nano,
+                self.points,
+                interval=last,
+                run="D1",
+                tie_seed="seed",
+                drawn_wh=drawn_wh if "island" in given["intervals"][-1] else None,
+            )
         opening = Postings(settlements[0].interval, "INVOICE")
         account = member_account(self.member)
         opening.post(
@@ -97,6 +108,7 @@ def _interval(values: dict) -> tuple[ClearedInterval, list[IntervalEnergy]]:
         trades=trades,
         clearing_price_micro_per_kwh=values["clearing_price_micro_per_kwh"],
         reference_curtailed_wh={f"M-{who}": wh for who, wh in values.get("reference_curtailed_wh", {}).items()},
+        island=IslandTerms(**values["island"]) if "island" in values else None,
     )
     energies = [
         IntervalEnergy(metering_point=f"M-{who}", interval=interval, import_wh=import_wh, export_wh=export_wh)

@@ -13,6 +13,7 @@ from app.storage.store.settlement import BATCHES, salts_of
 from app.storage.tables import core_table
 from contracts.batches import MemberPart, PreparedBatch
 from contracts.evidence import DeviceHead, RoundEvidence
+from contracts.island import IslandTerms
 from matching.mechanisms import DEFAULT_MECHANISM
 from meters.interval import DeliveryInterval
 
@@ -134,4 +135,5 @@ def _round(values: Mapping[str, Any]) -> RoundEvidence:
         clearing_digest=values["clearing_digest"],
         tariff_digest=_bytes(values["tariff_digest"]),
         mechanism=values.get("mechanism", DEFAULT_MECHANISM),
+        island=IslandTerms(**values["island"]) if "island" in values else None,
     )
