@@ -1,24 +1,27 @@
 """What all agents place when a gate closes: homes by forecast, batteries by rule, devices by their windows."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from app.agents.battery import EVENING_S, LOOK_BACK_S, BatteryLook, battery_orders, sellable_wh
 from app.agents.flexible import WindowDecision, buy_at_most, decide, sell_at_least, without_own_use
 from app.agents.forecast import Forecast
+from app.agents.grid_forming import grid_forming_orders
 from app.agents.histories import Histories
 from app.agents.household import forecast_order
 from app.agents.prices import DAY_S, DAYS_OF_MEMORY, expected_prices
 from app.agents.windows import NOTHING_YET, DeviceClass, Traded, WindowOrder
 from app.community import Home
+from app.island_round import IslandAgents
 from app.storage.store.outcomes import battery_looks_since, battery_sales_between
 from app.storage.store.windows import known_prices, standing_windows, traded_by_window
 from matching.orders import Order
 from meters.interval import DeliveryInterval
 
 SPARE_REASON = "energy in the battery that the home did not need in the last day"
+FORMING_REASON = "your battery forms the island's grid"
 WINDOW_REASONS = {
     DeviceClass.BATTERY: "planned with your battery",
     DeviceClass.CAR: "planned for your car",
@@ -75,14 +78,19 @@ def agent_orders(
     known: Knowledge,
     histories: Histories,
     interval: DeliveryInterval,
+    island: IslandAgents | None = None,
 ) -> AgentOrders:
-    """Orders of every home that trades, each within its owner's limits."""
+    """Orders of every home that trades, each within its owner's limits.
+
+    On an island homes that do not trade are in the book with what they use or make: nobody else serves them.
+    """
     placements: list[Placement] = []
     own_wh: dict[str, int] = {}
     for point, home in homes.items():
-        if not home.trades:
-            continue
         forecast = forecasts[point]
+        if not home.trades:
+            placements.extend(_passive(home, forecast, interval) if island is not None else ())
+            continue
         if point in known.windows:
             decision = window_decision(home, known.windows[point], forecast, known, interval)
             own_wh[decision.window.window_id] = decision.own_wh
@@ -90,8 +98,14 @@ def agent_orders(
             reason = WINDOW_REASONS[decision.window.device]
             placements.append(Placement(orders=decision.orders, reason=reason, window_id=decision.window.window_id))
         placements.extend(_passive(home, forecast, interval))
-        if point in known.looks and point not in known.windows:
+        if point in known.windows:
+            continue
+        if island is not None and point == island.unit.metering_point:
+            placements.append(_forming(home, island, interval))
+        elif point in known.looks:
             placements.extend(_spare(home, forecast, known, histories, interval))
+    if island is not None:
+        placements = [replace(each, orders=tuple(map(island.within, each.orders))) for each in placements]
     return AgentOrders(placements=_together(placements), own_wh=own_wh)
 
 
@@ -115,6 +129,11 @@ def _passive(home: Home, forecast: Forecast, interval: DeliveryInterval) -> Iter
     order = forecast_order(home.facts, forecast, home.limits, home.bounds, start_s=interval.start_s)
     if order is not None:
         yield Placement(orders=(order,), reason=f"forecast: {forecast.basis}")
+
+
+def _forming(home: Home, island: IslandAgents, interval: DeliveryInterval) -> Placement:
+    orders = grid_forming_orders(home.facts, island.unit, home.limits, home.bounds, interval)
+    return Placement(orders=orders, reason=FORMING_REASON)
 
 
 def _spare(

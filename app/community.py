@@ -22,6 +22,7 @@ from app.storage.store.members import (
     preferences,
 )
 from contracts.allocation import PointTerms
+from contracts.island import IslandTerms
 from contracts.tariff import Tariff
 
 
@@ -73,6 +74,20 @@ class Snapshot:
         return median_low(home.contract.feed_in_price_micro_per_kwh for home in self.homes.values())
 
     @property
+    def grid_forming(self) -> Home | None:
+        """Where the unit is that forms the grid of an island; None where there is no island.
+
+        Raises InputError where its member has no metering point or no contract at this instant.
+        """
+        if self.market.island is None:
+            return None
+        member = self.market.island.grid_forming_member
+        found = next((home for home in self.homes.values() if home.owner.id == member), None)
+        if found is None:
+            raise InputError(f"grid.grid_forming_member: {member} has no metering point with a contract now: add one")
+        return found
+
+    @property
     def supplier_price_micro_per_kwh(self) -> int:
         """The middle of its members' supplier prices."""
         return median_low(home.contract.supplier_price_micro_per_kwh for home in self.homes.values())
@@ -115,6 +130,18 @@ def point_terms(snapshot: Snapshot) -> tuple[PointTerms, ...]:
             sell_at_least_micro_per_kwh=sell_limit(home.limits, home.bounds) if home.trades else None,
         )
         for home in snapshot.homes.values()
+    )
+
+
+def island_terms(snapshot: Snapshot) -> IslandTerms | None:
+    """What an island is settled with; None where members have suppliers."""
+    island, unit = snapshot.market.island, snapshot.grid_forming
+    if island is None or unit is None:
+        return None
+    return IslandTerms(
+        lost_load_micro_per_kwh=island.lost_load_micro_per_kwh,
+        balancing_price_micro_per_kwh=island.balancing_price_micro_per_kwh,
+        grid_forming_point=unit.point.id,
     )
 
 

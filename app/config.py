@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.community_settings import CommunitySettings, MemberSettings, community_from, member_from
 from app.errors import InputError
-from app.market_choice import MarketChoice, choice_from
+from app.market_choice import MarketChoice, choice_from, on_grid
 from app.secret_values import new_key_file, secret_value
 from contracts.fields import FieldError, Fields
 
@@ -36,6 +36,7 @@ SECTIONS = (
     "chain",
     "settlement",
     "market",
+    "grid",
     "tariff_file",
 )
 
@@ -131,9 +132,14 @@ def _settings(values: Mapping[str, object], env: Mapping[str, str], place: Path)
         community=community,
         members=known,
         settlement=_settlement(fields, community),
-        market=choice_from(fields.fields("market"), known) if fields.has("market") else MarketChoice(),
+        market=_market(fields, known),
         tariff_file=place / tariff if tariff else None,
     )
+
+
+def _market(fields: Fields, members: tuple[MemberSettings, ...]) -> MarketChoice:
+    market = choice_from(fields.fields("market"), members) if fields.has("market") else MarketChoice()
+    return on_grid(market, fields.fields("grid"), members) if fields.has("grid") else market
 
 
 def _read(path: Path) -> Mapping[str, object]:

@@ -7,6 +7,7 @@ prices and tariffs make new versions that hold from the first interval whose gat
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from app.auth import hash_of, issue_sign_in_code, new_code
 from app.community_settings import CommunitySettings, MemberSettings
 from app.config import Settings, SettlementSettings
 from app.errors import InputError
+from app.island_choice import dearest_bid
 from app.market_choice import adopt_choice
 from app.membership import Moment, keep_member, suspend_who_left
 from app.meter_places import LOCAL_GATEWAY, point_id_of
@@ -31,6 +33,7 @@ from app.storage.store.community import (
 from app.storage.store.devices import Gateway, add_gateway, find_gateway
 from app.storage.store.members import Participant, add_participant, participants
 from app.tariff_file import adopt_tariff, tariff_version
+from contracts.tariff import Tariff
 from grid.feeder import NetworkError
 from grid.network import GridNetwork
 
@@ -50,6 +53,7 @@ def found(engine: Engine, settings: Settings, network: GridNetwork, *, now_s: in
     _consistent(settings.members)
     tariff = tariff_version(settings.tariff_file, community, settings.members)
     places = {member.id: _bus(member, network) for member in settings.members}
+    _island_possible(settings, tariff.tariff, network, places)
     start = Moment(now_s=now_s, minutes=community.market_time_unit_minutes)
     with writing(engine) as connection:
         is_new = find_community(connection) is None
@@ -167,6 +171,25 @@ def _bus(member: MemberSettings, network: GridNetwork) -> int:
         f"member {member.id}: bus is missing: name one of the network's {len(network.buses)} buses, "
         f"or list {point_id_of(member.id)} among the members of cables.csv"
     )
+
+
+def _island_possible(settings: Settings, tariff: Tariff, network: GridNetwork, places: Mapping[str, int]) -> None:
+    """Raises InputError for an island where somebody would come before firm demand, or would be cut off."""
+    island = settings.market.island
+    if island is None:
+        return
+    if (dearest := dearest_bid(island, settings.members, tariff)) is not None:
+        raise InputError(f"grid.lost_load_micro_per_kwh is {island.lost_load_micro_per_kwh}, but {dearest}: give more")
+    try:
+        supplied = network.islanded(places[island.grid_forming_member]).buses
+    except NetworkError as error:
+        raise InputError(f"grid.grid_forming_member: {error}") from error
+    for member, bus in places.items():
+        if bus not in supplied:
+            raise InputError(
+                f"member {member}: bus {bus} is cut off from {island.grid_forming_member}, whose battery forms the "
+                "island: give a bus on the same side of the transformers"
+            )
 
 
 def _gateways(connection: Connection, members: tuple[MemberSettings, ...], *, now_s: int) -> list[str]:

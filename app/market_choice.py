@@ -1,4 +1,4 @@
-"""How a community trades: its mechanism, its price and its keys, as `commonwatt.toml` says it and from when it holds.
+"""How a community trades, as `commonwatt.toml` says it, and from when it holds: mechanism, price, keys, and the grid.
 
 A change holds from the first interval whose gate is still open; rounds that were cleared stay as they are, and are
 settled by the mechanism they were cleared with.
@@ -6,28 +6,44 @@ settled by the mechanism they were cleared with.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
 from app.community_settings import MemberSettings
+from app.island_choice import IslandChoice, island_from
 from app.storage.store.community import add_market_choice, market_choice_json_at
 from contracts.fields import FieldError, Fields
+from matching.island.rules import Island
 from matching.mechanisms import DEFAULT_MECHANISM
 from matching.rules import MarketRules, RuleError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketChoice:
-    """keys_ppm: share of all generation by member, parts per million; empty for equal shares of those who buy."""
+    """keys_ppm: share of all generation by member, parts per million; empty for equal shares of those who buy.
+
+    island  of a community where nobody has a supplier; None where members have one
+    """
 
     mechanism: str = DEFAULT_MECHANISM
     community_price_micro_per_kwh: int | None = None
     keys_ppm: Mapping[str, int] = field(default_factory=dict)
+    island: IslandChoice | None = None
 
-    def rules(self, *, supplier_price: int, feed_in_price: int, tie_seed: str) -> MarketRules:
-        """The rules of a round at these outside prices, micro-units per kWh. Raises RuleError."""
+    def rules(
+        self, *, supplier_price: int, feed_in_price: int, tie_seed: str, grid_forming_bus: int | None = None
+    ) -> MarketRules:
+        """The rules of a round at these outside prices, micro-units per kWh. Raises RuleError.
+
+        `grid_forming_bus` is where an island's unit is; None without a network.
+        """
+        island = None
+        if self.island is not None:
+            island = Island(
+                lost_load_micro_per_kwh=self.island.lost_load_micro_per_kwh, grid_forming_bus=grid_forming_bus
+            )
         return MarketRules(
             mechanism=self.mechanism,
             community_price_micro_per_kwh=self.community_price_micro_per_kwh,
@@ -35,7 +51,9 @@ class MarketChoice:
             supplier_price_micro_per_kwh=supplier_price,
             feed_in_price_micro_per_kwh=feed_in_price,
             tie_seed=tie_seed,
-            thin_book_price=True,
+            thin_book_price=island is None,
+            losses="grid" if grid_forming_bus is None else "market",
+            island=island,
         )
 
     def to_json(self) -> dict[str, object]:
@@ -43,6 +61,7 @@ class MarketChoice:
             "mechanism": self.mechanism,
             "community_price_micro_per_kwh": self.community_price_micro_per_kwh,
             "keys_ppm": dict(self.keys_ppm),
+            **({} if self.island is None else {"island": self.island.to_json()}),
         }
 
 
@@ -60,17 +79,32 @@ def choice_from(fields: Fields, members: Sequence[MemberSettings]) -> MarketChoi
         keys_ppm={name: keys.integer(name, least=0) for name in keys.names()},
     )
     fields.close()
+    _require_rules(choice, fields.path)
+    return choice
+
+
+def on_grid(choice: MarketChoice, fields: Fields, members: Sequence[MemberSettings]) -> MarketChoice:
+    """The choice on the grid that the section [grid] describes. Raises FieldError naming the key."""
+    islanded = replace(choice, island=island_from(fields, members))
+    _require_rules(islanded, fields.path)
+    return islanded
+
+
+def _require_rules(choice: MarketChoice, path: str) -> None:
     try:
         choice.rules(supplier_price=0, feed_in_price=0, tie_seed="")
     except RuleError as error:
-        raise FieldError(fields.path, str(error)) from error
-    return choice
+        raise FieldError(path, str(error)) from error
 
 
 def choice_at(connection: Connection, instant_s: int) -> MarketChoice:
     """What holds at `instant_s`; the double auction before anything was chosen."""
     text = market_choice_json_at(connection, instant_s)
-    return MarketChoice() if text is None else MarketChoice(**json.loads(text))
+    if text is None:
+        return MarketChoice()
+    values = json.loads(text)
+    island = values.pop("island", None)
+    return MarketChoice(**values, island=None if island is None else IslandChoice(**island))
 
 
 def adopt_choice(connection: Connection, choice: MarketChoice, *, next_s: int) -> list[str]:
@@ -78,4 +112,5 @@ def adopt_choice(connection: Connection, choice: MarketChoice, *, next_s: int) -
     if choice_at(connection, next_s) == choice:
         return []
     add_market_choice(connection, valid_from_s=next_s, choice_json=json.dumps(choice.to_json(), sort_keys=True))
-    return [f"the market is {choice.mechanism} from {datetime.fromtimestamp(next_s, UTC):%Y-%m-%d %H:%M} UTC"]
+    where = "" if choice.island is None else " on an island"
+    return [f"the market is {choice.mechanism}{where} from {datetime.fromtimestamp(next_s, UTC):%Y-%m-%d %H:%M} UTC"]

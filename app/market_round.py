@@ -23,12 +23,14 @@ from app.agents.flexible import without_own_use
 from app.agents.forecast import Forecast
 from app.agents.histories import Histories
 from app.community import Snapshot, community_at
+from app.island_round import FOLLOWS, island_agents, island_set_points, network_of, served_w
 from app.phase_check import with_phases
 from app.round_inputs import (
     baseline_of_the_rest,
     controlled_points,
     drawn,
     market_injection_w,
+    needed_wh,
 )
 from app.set_points import PointRoom, PointSetPoints, decide_set_points, shared_room
 from app.storage.database import reading, writing
@@ -36,7 +38,7 @@ from app.storage.store.community import Envelope, save_envelopes
 from app.storage.store.orders import book_of, place_orders
 from app.storage.store.outcomes import outcomes_of
 from app.storage.store.rounds import PublishedClearing, SetPoint, close_round, find_round, open_rounds, save_clearing
-from app.storage.store.windows import needed_at, own_use_at, save_own_use
+from app.storage.store.windows import needed_orders_at, own_use_at, save_own_use
 from grid.network import GridNetwork
 from matching.book import OrderBook
 from matching.clearing import Clearing, MarketRules, clear
@@ -61,11 +63,12 @@ class MarketDesk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """Forecast of every home for one interval."""
+    """Forecast of every home for one interval, and the network it is on: cut off where the community is an island."""
 
     snapshot: Snapshot
     interval: DeliveryInterval
     by_point: Mapping[str, Forecast]
+    network: GridNetwork | None
 
 
 def load_solvers() -> None:
@@ -92,26 +95,33 @@ def expect(desk: MarketDesk, interval: DeliveryInterval, *, decided_s: int) -> E
     with reading(desk.engine) as connection:
         snapshot = community_at(connection, interval.start_s)
     by_point = {point: desk.histories.forecast(point, interval, decided_s=decided_s) for point in snapshot.homes}
-    return Expectation(snapshot=snapshot, interval=interval, by_point=by_point)
+    unit = snapshot.grid_forming
+    if unit is not None:
+        by_point[unit.point.id] = FOLLOWS
+    network = network_of(desk.network, unit)
+    return Expectation(snapshot=snapshot, interval=interval, by_point=by_point, network=network)
 
 
 def publish_envelopes(desk: MarketDesk, expected: Expectation) -> None:
     """What each connection may draw and feed in: controllable plants share the network's room, others their rating."""
     homes, minutes = expected.snapshot.homes, expected.interval.minutes
     points = controlled_points(homes, expected.by_point, minutes)
-    rooms = shared_room(desk.network, points, *drawn(desk.network, homes, expected.by_point, minutes))
+    rooms = shared_room(expected.network, points, *drawn(expected.network, homes, expected.by_point, minutes))
     with writing(desk.engine) as connection:
         save_envelopes(connection, _envelopes(expected, rooms))
 
 
-def _envelopes(expected: Expectation, rooms: Sequence[PointRoom]) -> Iterator[Envelope]:
+def _envelopes(
+    expected: Expectation, rooms: Sequence[PointRoom], served_w: Mapping[str, int] | None = None
+) -> Iterator[Envelope]:
+    """`served_w`: what may be drawn where demand is shed."""
     by_point = {room.metering_point: room for room in rooms}
     for point, home in expected.snapshot.homes.items():
         room = by_point.get(point, PointRoom(metering_point=point, limit_w=home.point.connection_w))
         yield Envelope(
             metering_point_id=point,
             start_s=expected.interval.start_s,
-            import_limit_w=home.point.connection_w,
+            import_limit_w=(served_w or {}).get(point, home.point.connection_w),
             export_limit_w=room.limit_w,
             stopped_by_kind=None if room.stopped_by is None else str(room.stopped_by.kind),
             stopped_by_element=None if room.stopped_by is None else room.stopped_by.element,
@@ -123,7 +133,8 @@ def place_agent_orders(desk: MarketDesk, expected: Expectation) -> None:
     interval, now_s = expected.interval, desk.now_s()
     with reading(desk.engine) as connection:
         known = knowledge_at(connection, interval, decided_s=now_s)
-    decided = agent_orders(expected.snapshot.homes, expected.by_point, known, desk.histories, interval)
+        island = island_agents(connection, expected.snapshot, known.looks, interval)
+    decided = agent_orders(expected.snapshot.homes, expected.by_point, known, desk.histories, interval, island)
     with writing(desk.engine) as connection:
         for each in decided.placements:
             place_orders(
@@ -147,38 +158,51 @@ def close_gate(desk: MarketDesk, interval: DeliveryInterval) -> None:
 def clear_and_publish(desk: MarketDesk, expected: Expectation) -> Clearing:
     """Clear the frozen book under the network's limits; result and set-points are published in one transaction."""
     interval, homes, minutes = expected.interval, expected.snapshot.homes, expected.interval.minutes
+    network, unit = expected.network, expected.snapshot.grid_forming
     with reading(desk.engine) as connection:
         orders = book_of(connection, interval.start_s)
-        own_wh, needed_wh = own_use_at(connection, interval.start_s), needed_at(connection, interval.start_s)
+        own_wh, needed = own_use_at(connection, interval.start_s), needed_orders_at(connection, interval.start_s)
     forecasts = {point: without_own_use(each, own_wh.get(point, 0)) for point, each in expected.by_point.items()}
-    _, drawn_var = drawn(desk.network, homes, forecasts, minutes)
-    rest_w = baseline_of_the_rest(desk.network, homes, forecasts, orders, minutes)
+    _, drawn_var = drawn(network, homes, forecasts, minutes)
+    rest_w = baseline_of_the_rest(network, homes, forecasts, orders, minutes)
     clearing = clear(
         OrderBook.from_orders(orders),
         interval_minutes=minutes,
-        rules=_rules(expected.snapshot),
-        limits=desk.network,
+        rules=_rules(expected.snapshot, network),
+        limits=network,
         baseline_w=rest_w,
         baseline_var=drawn_var,
     )
     outcomes = outcomes_of(orders, clearing.trades())
-    clearing = with_phases(clearing, desk.network, homes, forecasts, outcomes)
-    injection_w = rest_w + market_injection_w(desk.network, outcomes, minutes)
-    set_points = decide_set_points(
-        controlled_points(homes, forecasts, minutes),
-        outcomes,
-        drawn_anyway_wh=Counter(own_wh) + Counter(needed_wh),
-        minutes=minutes,
-        limits=desk.network,
-        injection_w=injection_w,
-        injection_var=drawn_var,
-    )
-    _publish(desk, expected, clearing, set_points)
+    clearing = with_phases(clearing, network, homes, forecasts, outcomes)
+    points = controlled_points(homes, forecasts, minutes)
+    drawn_anyway_wh = Counter(own_wh) + needed_wh(outcomes, needed)
+    if unit is not None:
+        set_points = island_set_points(
+            points, outcomes, drawn_anyway_wh=drawn_anyway_wh, minutes=minutes, grid_forming_point=unit.point.id
+        )
+    else:
+        set_points = decide_set_points(
+            points,
+            outcomes,
+            drawn_anyway_wh=drawn_anyway_wh,
+            minutes=minutes,
+            limits=network,
+            injection_w=rest_w + market_injection_w(network, outcomes, minutes),
+            injection_var=drawn_var,
+        )
+    _publish(desk, expected, clearing, set_points, {} if unit is None else served_w(outcomes, minutes))
     return clearing
 
 
-def _publish(desk: MarketDesk, expected: Expectation, clearing: Clearing, set_points: Sequence[PointSetPoints]) -> None:
-    start_s = expected.interval.start_s
+def _publish(
+    desk: MarketDesk,
+    expected: Expectation,
+    clearing: Clearing,
+    set_points: Sequence[PointSetPoints],
+    served: Mapping[str, int],
+) -> None:
+    start_s, network = expected.interval.start_s, expected.network
     published = PublishedClearing(
         status=clearing.status,
         clearing_price_micro_per_kwh=clearing.clearing_price_micro_per_kwh,
@@ -186,7 +210,7 @@ def _publish(desk: MarketDesk, expected: Expectation, clearing: Clearing, set_po
         binding_count=len(clearing.binding),
         document=clearing.document(),
         clearing_hash=clearing.digest(),
-        network=None if desk.network is None or clearing.point is None else desk.network.state_by_id(clearing.point),
+        network=None if network is None or clearing.point is None else network.state_by_id(clearing.point),
     )
     told = [
         SetPoint(
@@ -200,7 +224,7 @@ def _publish(desk: MarketDesk, expected: Expectation, clearing: Clearing, set_po
     rooms = [point.room for point in set_points if point.room is not None]
     with writing(desk.engine) as connection:
         save_clearing(connection, start_s, published, trades=clearing.trades(), set_points=told, cleared_s=desk.now_s())
-        save_envelopes(connection, _envelopes(expected, rooms))
+        save_envelopes(connection, _envelopes(expected, rooms, served))
 
 
 def run_gate_closure(desk: MarketDesk, interval: DeliveryInterval) -> Clearing | None:
@@ -220,11 +244,13 @@ def run_gate_closure(desk: MarketDesk, interval: DeliveryInterval) -> Clearing |
     return clear_and_publish(desk, expected)
 
 
-def _rules(snapshot: Snapshot) -> MarketRules:
+def _rules(snapshot: Snapshot, network: GridNetwork | None) -> MarketRules:
+    unit = snapshot.grid_forming
     return snapshot.market.rules(
         supplier_price=snapshot.supplier_price_micro_per_kwh,
         feed_in_price=snapshot.feed_in_price_micro_per_kwh,
         tie_seed=snapshot.community.tie_seed,
+        grid_forming_bus=None if unit is None or network is None else unit.point.bus,
     )
 
 

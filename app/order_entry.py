@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from app.errors import InputError
+from app.market_choice import choice_at
 from app.storage.store.community import envelopes, the_community
 from app.storage.store.members import MeteringPoint, contract_at, locked_metering_point, participant
 from app.storage.store.orders import (
@@ -61,6 +62,7 @@ def place_by_hand(connection: Connection, wish: HandOrder, *, now_s: int) -> Pla
     require_member(connection, wish.participant, at_s=wish.start_s)
     point = require_point(connection, wish.metering_point, participant_id=wish.participant)
     require_price(wish.limit_micro_per_kwh)
+    _require_firm_first(connection, wish)
     _require_quantity(connection, wish, point)
     order = Order(
         order_id=wish.order_id,
@@ -152,6 +154,16 @@ def require_price(limit_micro_per_kwh: int) -> None:
             "price-range",
             f"Prices go from -{PRICE_MICRO_PER_KWH_MAX} to {PRICE_MICRO_PER_KWH_MAX} micro-units per kWh.",
         )
+
+
+def _require_firm_first(connection: Connection, wish: HandOrder) -> None:
+    """On an island firm demand comes before what a person asks for, and nobody asks more than it is worth."""
+    island = choice_at(connection, wish.start_s).island
+    if island is None:
+        return
+    lost_load = island.lost_load_micro_per_kwh
+    if wish.limit_micro_per_kwh > lost_load or (wish.side is Side.BUY and wish.limit_micro_per_kwh == lost_load):
+        raise OrderRefusedError("price-range", f"On an island bids stay below {lost_load}, and offers not above it.")
 
 
 def _require_quantity(connection: Connection, wish: HandOrder, point: MeteringPoint) -> None:

@@ -1,6 +1,7 @@
 """From homes and orders to the arrays the network wants, and back to what is published. W and var, + into the grid."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -71,6 +72,15 @@ def flow_w(order: Order, trade: Trade, minutes: int) -> float:
     """What an order puts into the network."""
     flows_wh = trade.accepted_wh if order.firmness is Firmness.FLEXIBLE else order.quantity_wh - trade.curtailed_wh
     return (flows_wh if order.side is Side.SELL else -flows_wh) * 60 / minutes
+
+
+def needed_wh(outcomes: Sequence[tuple[Order, Trade]], needed: Collection[str]) -> Counter[str]:
+    """Wh that devices draw because they cannot wait, by metering point: the orders `needed`, less what is shed."""
+    drawn_wh: Counter[str] = Counter()
+    for order, trade in outcomes:
+        if order.order_id in needed:
+            drawn_wh[order.metering_point] += order.quantity_wh - trade.curtailed_wh
+    return drawn_wh
 
 
 def controlled_points(

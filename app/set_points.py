@@ -57,7 +57,10 @@ class PointSetPoints:
 def battery_powers_w(
     outcomes: Sequence[tuple[Order, Trade]], minutes: int, drawn_anyway_wh: Mapping[str, int]
 ) -> dict[str, int]:
-    """Power each battery or charger moves for the neighbourhood or because it must, W, + charging."""
+    """Power each battery or charger moves for the neighbourhood or because it must, W, + charging.
+
+    `drawn_anyway_wh` is what devices draw beside accepted orders, by metering point: what cannot wait, and own surplus.
+    """
     powers = {point: energy_wh * 60 // minutes for point, energy_wh in drawn_anyway_wh.items()}
     for order, trade in outcomes:
         if order.firmness is Firmness.FLEXIBLE and trade.accepted_wh:
@@ -95,23 +98,24 @@ def decide_set_points(
     injection_w: FloatArray,
     injection_var: FloatArray,
 ) -> tuple[PointSetPoints, ...]:
-    """Set-points of one interval. `injection_w`, `injection_var` [n_bus] are those of the published result.
-
-    `drawn_anyway_wh` is what devices draw beside accepted orders, by metering point: what cannot wait, and own surplus.
-    """
+    """Set-points of one interval. `injection_w`, `injection_var` [n_bus] are those of the published result."""
     rest_w = injection_w
     if limits is not None:
         rest_w = uncontrolled_injection_w(injection_w, points, outcomes, minutes=minutes, buses=limits.buses)
-    batteries = battery_powers_w(outcomes, minutes, drawn_anyway_wh)
+    rooms = shared_room(limits, points, rest_w, injection_var)
+    return with_batteries(rooms, battery_powers_w(outcomes, minutes, drawn_anyway_wh))
+
+
+def with_batteries(rooms: Sequence[PointRoom], batteries_w: Mapping[str, int]) -> tuple[PointSetPoints, ...]:
+    """What each site must keep: its plant its room, its battery or charger its power, W."""
+    others_w = dict(batteries_w)
     decided = [
-        PointSetPoints(
-            metering_point=room.metering_point, room=room, battery_w=batteries.pop(room.metering_point, None)
-        )
-        for room in shared_room(limits, points, rest_w, injection_var)
+        PointSetPoints(metering_point=room.metering_point, room=room, battery_w=others_w.pop(room.metering_point, None))
+        for room in rooms
     ]
     decided.extend(
         PointSetPoints(metering_point=metering_point, room=None, battery_w=battery_w)
-        for metering_point, battery_w in sorted(batteries.items())
+        for metering_point, battery_w in sorted(others_w.items())
     )
     return tuple(decided)
 

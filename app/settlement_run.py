@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine
 from web3.types import TxReceipt
 
-from app.community import Snapshot, community_at, point_terms
+from app.community import Snapshot, community_at, island_terms, point_terms
 from app.completeness import is_metered
 from app.storage.database import reading, writing
 from app.storage.store.batch_inputs import device_heads
@@ -41,12 +41,12 @@ from app.storage.store.settlement import prepare_batch as store_batch
 from app.unsettled_energy import alarm_unsettled
 from contracts.allocation import ClearedInterval
 from contracts.batches import BatchContents, PreparedBatch, TradedOrder, prepare_batch
-from contracts.corrections import congestion_rebate
+from contracts.corrections import congestion_shares
 from contracts.evidence import NO_EVIDENCE, SALT_BYTES, RoundEvidence
 from contracts.ledger import LedgerBatch
 from contracts.settlement import IntervalSettlement, settle_interval
 from contracts.shares import share_out
-from contracts.transfers import CONGESTION, Transfer, net_positions
+from contracts.transfers import Transfer
 from matching.orders import Firmness, Order, Trade
 from meters.clock import Clock
 from meters.interval import DeliveryInterval, IntervalEnergy
@@ -139,7 +139,14 @@ def settle_period(desk: SettlementDesk, period: Period) -> int:
         ]
         settled = [_settle_round(connection, snapshot, each) for each in rounds]
         transfers = [transfer for each in settled for transfer in each.result.transfers]
-        transfers += _settle_congestion(connection, snapshot, settled, transfers)
+        shares = congestion_shares(
+            [(each.result, each.evidence.island is not None) for each in settled],
+            point_terms(snapshot),
+            run=RUN,
+            tie_seed=snapshot.community.tie_seed,
+        )
+        post_transfers(connection, shares)
+        transfers += shares
         batch = _prepared(connection, desk, period, settled, transfers)
         _store(connection, desk, batch, [transfer.transfer_id for transfer in transfers])
         left_out = [energy for each in settled for energy in each.left_out]
@@ -182,6 +189,7 @@ def _settle_round(connection: Connection, snapshot: Snapshot, cleared: MarketRou
     interval = DeliveryInterval.at(cleared.start_s, snapshot.community.market_time_unit_minutes)
     # Tariff, contracts and limits are those in force at the interval.
     then = community_at(connection, interval.start_s)
+    island = island_terms(then)
     orders, trades = book_of(connection, interval.start_s), trades_of(connection, interval.start_s)
     outcomes = outcomes_of(orders, trades)
     energies = energies_at(connection, interval)
@@ -193,6 +201,7 @@ def _settle_round(connection: Connection, snapshot: Snapshot, cleared: MarketRou
             clearing_price_micro_per_kwh=cleared.clearing_price_micro_per_kwh,
             reference_curtailed_wh=reference_curtailment(outcomes, seed=snapshot.community.tie_seed),
             mechanism=cleared.mechanism,
+            island=island,
         ),
         [energy for point, energy in energies.items() if point in then.homes],
         point_terms(then),
@@ -209,6 +218,7 @@ def _settle_round(connection: Connection, snapshot: Snapshot, cleared: MarketRou
         clearing_digest=cleared.clearing_hash or "",
         tariff_digest=then.tariff.digest(),
         mechanism=cleared.mechanism,
+        island=island,
     )
     left_out = tuple(energy for point, energy in energies.items() if point not in then.homes)
     return _SettledRound(result=result, outcomes=outcomes, evidence=evidence, left_out=left_out)
@@ -230,21 +240,6 @@ def reference_curtailment(outcomes: Sequence[tuple[Order, Trade]], *, seed: str)
     for (order, _), share in zip(curtailable, shares, strict=True):
         reference[order.metering_point] = reference.get(order.metering_point, 0) + share
     return reference
-
-
-def _settle_congestion(
-    connection: Connection, snapshot: Snapshot, settled: Sequence[_SettledRound], transfers: Sequence[Transfer]
-) -> tuple[Transfer, ...]:
-    """Share what the congestion account took or gave in the period equally among all metering points."""
-    rebate = congestion_rebate(
-        net_positions(transfers).get(CONGESTION, 0),
-        point_terms(snapshot),
-        interval=settled[-1].evidence.interval,
-        run=RUN,
-        tie_seed=snapshot.community.tie_seed,
-    )
-    post_transfers(connection, rebate)
-    return rebate
 
 
 def _prepared(

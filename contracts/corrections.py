@@ -4,10 +4,11 @@ Nothing is ever edited: a late or corrected reading settles its whole interval a
 differs from all that was posted so far is posted as new transfers.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from contracts.allocation import PointTerms
+from contracts.settlement import IntervalSettlement
 from contracts.shares import share_out
 from contracts.transfers import (
     CONGESTION,
@@ -101,3 +102,28 @@ def congestion_rebate(
         )
     assert net_positions(book.transfers).get(CONGESTION, 0) == -balance_nano
     return tuple(book.transfers)
+
+
+def congestion_shares(
+    rounds: Sequence[tuple[IntervalSettlement, bool]], points: Sequence[PointTerms], *, run: str, tie_seed: str
+) -> tuple[Transfer, ...]:
+    """What the congestion account took or gave in the rounds of a batch, shared in the last of them.
+
+    With each round is said whether it was an island's: what those took is shared by what was drawn in them, else
+    equally. Rounds ascend by time.
+    """
+    shares: list[Transfer] = []
+    for islanded in (False, True):
+        settled = [each for each, is_island in rounds if is_island is islanded]
+        drawn_wh: Counter[str] = Counter()
+        for each in settled:
+            drawn_wh.update({point.metering_point: point.import_wh for point in each.allocations})
+        shares += congestion_rebate(
+            net_positions(transfer for each in settled for transfer in each.transfers).get(CONGESTION, 0),
+            points,
+            interval=rounds[-1][0].interval,
+            run=run,
+            tie_seed=tie_seed,
+            drawn_wh=drawn_wh if islanded else None,
+        )
+    return tuple(shares)

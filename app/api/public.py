@@ -7,7 +7,7 @@ from flask import Response, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.access import Access, access
-from app.api.schemas import HealthAnswer, RoundAnswer, RoundsAnswer, SpanQuery
+from app.api.schemas import HealthAnswer, IslandAnswer, RoundAnswer, RoundsAnswer, SpanQuery
 from app.api.spans import checked
 from app.auth_pages import limiter
 from app.platform import platform
@@ -95,6 +95,7 @@ def docs() -> str:
 
 
 def _round(found: MarketRound) -> RoundAnswer:
+    island = found.island
     return RoundAnswer(
         start_s=found.start_s,
         state=found.state,
@@ -104,4 +105,5 @@ def _round(found: MarketRound) -> RoundAnswer:
         binding_count=found.binding_count,
         book_hash=found.book_hash,
         clearing_hash=found.clearing_hash,
+        island=None if island is None else IslandAnswer(**{key: island[key] for key in IslandAnswer.model_fields}),
     )

@@ -238,6 +238,15 @@ class HealthAnswer(BaseModel):
     simulated: bool
 
 
+class IslandAnswer(BaseModel):
+    """A round without suppliers: demand not served, generation held back, energy lost on the way, all in Wh."""
+
+    shed_wh: int
+    spilled_wh: int
+    loss_wh: int
+    is_dark: bool
+
+
 class RoundAnswer(BaseModel):
     """What everybody may know of a round. Figures are null until it is cleared."""
 
@@ -249,6 +258,7 @@ class RoundAnswer(BaseModel):
     binding_count: int | None
     book_hash: str | None
     clearing_hash: str | None
+    island: IslandAnswer | None
 
 
 class RoundsAnswer(BaseModel):

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.feeder_room import TABLE_OF_KIND
 from app.web.formats import Formats
+from app.web.island_explanations import island_sentences
 from app.web.read_models.prices import OwnPart, PriceStory
 
 KIND_TEXT = {
@@ -50,6 +51,8 @@ class BindingLimit:
 
 def price_sentences(story: PriceStory, fmt: Formats) -> list[str]:
     """Two or three sentences about a cleared round for one reader."""
+    if story.round.island is not None:
+        return island_sentences(story, story.round.island, fmt)
     price = story.round.clearing_price_micro_per_kwh
     if price is None or not story.round.traded_wh:
         return [_no_trade(story, fmt)]

@@ -50,6 +50,14 @@ class MarketRound:
         """How the round was cleared, whatever the community has chosen since."""
         return str(self.clearing_document().get("mechanism", DEFAULT_MECHANISM))
 
+    @property
+    def island(self) -> dict[str, Any] | None:
+        """What was shed, spilled and lost (`matching.island.outcome`); None where members have suppliers."""
+        if self.clearing_json is None or '"island": {' not in self.clearing_json:
+            return None
+        document = self.clearing_document()
+        return {**document["island"], "loss_wh": document["loss_wh"]}
+
     def network_state(self) -> dict[str, Any]:
         """Voltages and loadings of the published result; empty without a network."""
         return {} if self.network_json is None else dict(json.loads(self.network_json))

@@ -15,6 +15,10 @@ from matching.orders import Firmness, Side
 
 WINDOWS = core_table(tables.WindowOrderRow)
 OWN_USE = core_table(tables.WindowOwnUse)
+_FLOWS = case(
+    (ORDERS.c.firmness == Firmness.FIRM.value, ORDERS.c.quantity_wh - TRADES.c.curtailed_wh),
+    else_=TRADES.c.accepted_wh,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +68,11 @@ def standing_windows(
 def traded_by_window(connection: Connection, window_ids: Collection[str], *, before_s: int) -> dict[str, Traded]:
     """What each window's device draws and gives back in the intervals before `before_s` that are decided.
 
-    What is firm flows, of what is flexible the accepted part; its home's own surplus on top. None of it: no entry.
+    What is firm flows, if it is not shed, of what is flexible the accepted part; its home's own surplus on top. None of
+    it: no entry.
     """
-    flows = case((ORDERS.c.firmness == Firmness.FIRM.value, ORDERS.c.quantity_wh), else_=TRADES.c.accepted_wh)
     query = (
-        select(ORDERS.c.window_id, ORDERS.c.side, func.sum(flows))
+        select(ORDERS.c.window_id, ORDERS.c.side, func.sum(_FLOWS))
         .join(TRADES, TRADES.c.order_id == ORDERS.c.order_id)
         .where(ORDERS.c.window_id.in_(window_ids), ORDERS.c.start_s < before_s)
         .group_by(ORDERS.c.window_id, ORDERS.c.side)
@@ -106,19 +110,15 @@ def own_use_at(connection: Connection, start_s: int) -> dict[str, int]:
     return {point: int(own_wh) for point, own_wh in connection.execute(query)}
 
 
-def needed_at(connection: Connection, start_s: int) -> dict[str, int]:
-    """Wh that devices draw in an interval because they cannot wait, by metering point."""
-    query = (
-        select(ORDERS.c.metering_point_id, func.sum(ORDERS.c.quantity_wh))
-        .where(
-            ORDERS.c.start_s == start_s,
-            ORDERS.c.window_id.is_not(None),
-            ORDERS.c.firmness == Firmness.FIRM.value,
-            ORDERS.c.cancelled_s.is_(None),
-        )
-        .group_by(ORDERS.c.metering_point_id)
+def needed_orders_at(connection: Connection, start_s: int) -> frozenset[str]:
+    """Ids of the orders by which devices draw energy in an interval that cannot wait."""
+    query = select(ORDERS.c.order_id).where(
+        ORDERS.c.start_s == start_s,
+        ORDERS.c.window_id.is_not(None),
+        ORDERS.c.firmness == Firmness.FIRM.value,
+        ORDERS.c.cancelled_s.is_(None),
     )
-    return {point: int(needed_wh) for point, needed_wh in connection.execute(query)}
+    return frozenset(connection.execute(query).scalars())
 
 
 def known_prices(connection: Connection, *, start_s: int, decided_s: int) -> dict[int, int]:
@@ -132,8 +132,7 @@ def known_prices(connection: Connection, *, start_s: int, decided_s: int) -> dic
 
 def device_energy_between(connection: Connection, *, start_s: int, end_s: int) -> dict[tuple[str, int], int]:
     """Net Wh (+ fed in) that devices moved at a point in an interval: no part of what the home does by itself."""
-    flows = case((ORDERS.c.firmness == Firmness.FIRM.value, ORDERS.c.quantity_wh), else_=TRADES.c.accepted_wh)
-    signed = case((ORDERS.c.side == Side.SELL.value, flows), else_=-flows)
+    signed = case((ORDERS.c.side == Side.SELL.value, _FLOWS), else_=-_FLOWS)
     traded = (
         select(ORDERS.c.metering_point_id, ORDERS.c.start_s, func.sum(signed))
         .join(TRADES, TRADES.c.order_id == ORDERS.c.order_id)

@@ -62,7 +62,7 @@ def why(start_s: int) -> str:
         phases=bool(document.get("phases", {}).get("violations")),
         held_back=[
             sentence
-            for part in story.own
+            for part in (story.own if story.round.island is None else ())
             if (sentence := held_back_sentence(part, feed_in_price, present.fmt)) is not None
         ],
         rooms=rooms_of(points, published, drawing, present.fmt, minutes=present.minutes),
