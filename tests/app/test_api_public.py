@@ -44,7 +44,7 @@ def test_rounds_show_price_and_volume_to_everybody(client: FlaskClient, communit
     cleared, opened = answer.json["rounds"]
     assert cleared == {
         "start_s": START_S, "state": "cleared", "status": "amber", "clearing_price_micro_per_kwh": 190_000,
-        "traded_wh": 4_000, "binding_count": 2, "book_hash": "b1", "clearing_hash": "c1",
+        "traded_wh": 4_000, "binding_count": 2, "book_hash": "b1", "clearing_hash": "c1", "island": None,
     }  # fmt: skip
     assert (opened["state"], opened["clearing_price_micro_per_kwh"]) == ("open", None)
     assert client.get(f"/api/v1/public/rounds/{START_S}").json == cleared
