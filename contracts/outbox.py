@@ -133,8 +133,8 @@ class Outbox:
         with self._turn:
             next_nonce = self.w3.eth.get_transaction_count(self.address)
             missing = [stored for stored in self._store.since(next_nonce) if self._mined(stored) is None]
-            for stored in missing:
-                self._broadcast_and_wait(stored)
+            if missing:
+                self._broadcast_and_wait(missing[-1])  # and all before it
             for stored in self._store.unfinished():
                 receipt = self._mined(stored)
                 if receipt is None:
