@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from app.platform import RpcDispatcher
-from contracts.rpc_strangers import StrangerRefusedError, limited
+from contracts.rpc_strangers import CHAIN_AWAY, StrangerRefusedError, limited
 
 TIMEOUT_S = 20.0
 REQUESTS_MAX = 100
@@ -50,7 +50,7 @@ def forwarding_rpc(url: str) -> RpcDispatcher:
         except StrangerRefusedError as error:
             return _error({"id": error.identity}, -32602, str(error))
         except (httpx.HTTPError, ValueError):
-            return _error(request, -32000, "the chain does not answer; try again later")
+            return _error(request, CHAIN_AWAY, "the chain does not answer; try again later")
 
     return dispatch
 

@@ -26,7 +26,7 @@ from app.storage.store.community import the_community
 from app.storage.store.members import participants
 from app.storage.store.orders import book_of
 from app.storage.store.outcomes import outcomes_of
-from app.storage.store.proofs import load_prepared, save_proofs
+from app.storage.store.proofs import heads_of, load_prepared, save_proofs
 from app.storage.store.readings import energies_at
 from app.storage.store.rounds import MarketRound, mark_settled, rounds_between, rounds_in_state, trades_of
 from app.storage.store.settlement import (
@@ -261,7 +261,7 @@ def _prepared(
             for order, trade in each.outcomes
         ],
         rounds=[each.evidence for each in settled],
-        heads=device_heads(connection),
+        heads=device_heads(connection, () if before is None else heads_of(connection, before.sequence)),
     )
     return prepare_batch(
         contents,

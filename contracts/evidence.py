@@ -92,11 +92,21 @@ class RoundEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierKey:
+    """A gateway's key that was followed by another: it signed the readings up to number `until_seq`."""
+
+    signer: str
+    until_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceHead:
     """How far a device's chain of signed readings had come when the batch was made.
 
-    head    `reading_hash` of the reading with number `seq` of `epoch`
-    signer  address of the gateway's key, 0x...
+    head          `reading_hash` of the reading with number `seq` of `epoch`
+    signer        address of the gateway's key that signed it, 0x...
+    earlier_keys  those that signed the readings before, oldest first; written only where there were any, so that what
+                  was anchored before means the same
     """
 
     device: str
@@ -106,9 +116,14 @@ class DeviceHead:
     seq: int
     head: bytes
     signer: str
+    earlier_keys: tuple[EarlierKey, ...] = ()
+
+    def signer_of(self, seq: int) -> str:
+        """Address of the key that signed the reading with number `seq`."""
+        return next((key.signer for key in self.earlier_keys if seq <= key.until_seq), self.signer)
 
     def to_json(self) -> Json:
-        return {
+        values: Json = {
             "device": self.device,
             "metering_point": self.metering_point,
             "epoch": self.epoch,
@@ -116,3 +131,6 @@ class DeviceHead:
             "head": hexed(self.head),
             "signer": self.signer,
         }
+        if self.earlier_keys:
+            values["earlier_keys"] = [{"signer": key.signer, "until_seq": key.until_seq} for key in self.earlier_keys]
+        return values

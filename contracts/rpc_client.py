@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from contracts.rpc_strangers import CHAIN_AWAY
 from contracts.untrusted_json import read_json
 from contracts.verify_chain import ChainAnswerError, Rpc
 
@@ -73,5 +74,7 @@ def _result(answer: object) -> object:
         raise ConnectionError("what answers there is no chain: its answer is not JSON-RPC")
     if "error" in answer:
         error = answer["error"]
+        if isinstance(error, dict) and error.get("code") == CHAIN_AWAY:
+            raise ConnectionError(error.get("message", "the chain does not answer"))
         raise ChainAnswerError(error.get("message", "error") if isinstance(error, dict) else str(error))
     return answer["result"]

@@ -12,6 +12,8 @@ EXECUTIONS_MAX = 10
 """Calls of contracts in one batch."""
 LAST_RESERVED_ADDRESS = 0xFFFF
 """Precompiled contracts live up to here: some are a second of work in Python for the price of a short loop."""
+CHAIN_AWAY = -32002
+"""JSON-RPC error ("resource unavailable", EIP-1474) of a window whose chain does not answer: no verdict on anything."""
 _EXECUTING = ("eth_call", "eth_estimateGas")  # a tuple: what stands for the method may be anything, a list too
 
 

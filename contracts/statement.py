@@ -5,7 +5,6 @@ proved is not in the file: it covers the intervals of the month that are in batc
 `covered_to_s`, and is provisional as long as they do not reach the end of the month.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from contracts.fields import Fields
 from contracts.figures import Figures, figures_of
 from contracts.statement_form import FORMAT, Month, read_interval, reading_batch_json
 from contracts.tariff import Tariff
-from contracts.untrusted_json import check_depth
+from contracts.untrusted_json import read_json
 from meters.signing import ReadingBatch
 
 
@@ -180,15 +179,28 @@ def figures_json(figures: Figures) -> Json:
 def load_statement(text: str | bytes) -> dict[str, object]:
     """The document in a file. Raises UnreadableStatementError if it is not a statement of this form."""
     try:
-        words = text.decode() if isinstance(text, bytes) else text
-        check_depth(words)
-        document = json.loads(words, object_pairs_hook=_without_repeated_keys)
-        json.dumps(document, ensure_ascii=False).encode()  # refuses halves of characters, which nobody could print
+        document = read_json(text, object_pairs_hook=_without_repeated_keys)
     except ValueError as error:
         raise UnreadableStatementError(f"not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise UnreadableStatementError(f"not a statement: its format must be {FORMAT!r}")
     return document
+
+
+def load_checkpoint(text: str | bytes) -> Checkpoint:
+    """The checkpoint in an older statement, or standing alone as {"block_number", "block_hash"}.
+
+    Raises UnreadableStatementError if there is none.
+    """
+    try:
+        fields = Fields(read_json(text, object_pairs_hook=_without_repeated_keys), "")
+        if fields.has("chain"):
+            fields = fields.fields("chain").fields("checkpoint")
+        return Checkpoint(
+            block_number=fields.integer("block_number", least=0), block_hash=fields.octets("block_hash", 32)
+        )
+    except ValueError as error:
+        raise UnreadableStatementError(f"no checkpoint in it ({error}): give an older statement") from error
 
 
 def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:

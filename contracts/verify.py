@@ -153,6 +153,15 @@ def _check_chain(
                 f"batch {anchored.sequence} is on the chain in block {anchored.block_number}: "
                 f"{len(entry.intervals)} intervals, {anchored.net_nano} nano on lane {anchored.lane}",
             )
+            for market_round in entry.rounds.values():
+                proofs.holds(market_round.path, _priced(market_round))
+
+
+def _priced(market_round: Round) -> str:
+    price = market_round.clearing_price_micro_per_kwh
+    if price is None:
+        return "no clearing price, as the batch anchors it"
+    return f"{price} micro per kWh is the price of the clearing {market_round.clearing_digest or 'without a hash'}"
 
 
 def _check_tariffs_used(

@@ -1,11 +1,19 @@
 """A statement's batch entries, read strictly and hashed up to the roots the ledger keeps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from contracts.batches import rounds_root
-from contracts.evidence import SALT_BYTES, DeviceHead, device_leaf, evidence_hash, interval_leaf, member_leaf
+from contracts.evidence import (
+    SALT_BYTES,
+    DeviceHead,
+    EarlierKey,
+    device_leaf,
+    evidence_hash,
+    interval_leaf,
+    member_leaf,
+)
 from contracts.fields import FieldError, Fields
 from contracts.figures import MemberInterval
 from contracts.island import IslandTerms, read_island
@@ -17,7 +25,6 @@ from contracts.verify_readings import AnchoredHead
 from matching.mechanisms import DEFAULT_MECHANISM, MECHANISMS
 
 LARGEST = 2**63 - 1
-_HEAD_KEYS = ("device", "metering_point", "epoch", "seq", "head", "signer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +34,7 @@ class Round:
     path: str
     minutes: int
     clearing_price_micro_per_kwh: int | None
+    clearing_digest: str
     tariff_digest: bytes
     mechanism: str
     island: IslandTerms | None
@@ -108,12 +116,12 @@ def _rounds(fields: Fields, anchored: AnchoredEntry) -> dict[int, Round]:
     rounds, content = {}, []
     for row in fields.rows("rounds"):
         start_s = row.integer("start_s", least=0, most=LARGEST)
-        row.text("clearing_digest")
         priced = row.has("clearing_price_micro_per_kwh")
         rounds[start_s] = Round(
             path=row.path,
             minutes=row.integer("minutes"),
             clearing_price_micro_per_kwh=row.integer("clearing_price_micro_per_kwh") if priced else None,
+            clearing_digest=row.text("clearing_digest"),
             tariff_digest=row.octets("tariff_digest", 32),
             mechanism=_mechanism(row),
             island=read_island(row.fields("island")) if row.has("island") else None,
@@ -145,13 +153,20 @@ def _heads(
             seq=row.integer("seq", least=0, most=LARGEST),
             head=row.octets("head", 32),
             signer=row.text("signer"),
+            earlier_keys=tuple(_earlier_keys(row)),
         )
-        leaf = device_leaf(salt, {key: row.values[key] for key in _HEAD_KEYS})
+        leaf = device_leaf(salt, {key: value for key, value in row.values.items() if key != "proof"})
         _check_path(row.fields("proof"), leaf, anchored.readings_root, row.path)
         row.close()
         heads.append(AnchoredHead(path=row.path, head=head))
         leaves.append(leaf)
     return heads, leaves
+
+
+def _earlier_keys(row: Fields) -> Iterator[EarlierKey]:
+    for each in row.rows("earlier_keys") if row.has("earlier_keys") else ():
+        yield EarlierKey(signer=each.text("signer"), until_seq=each.integer("until_seq", least=0, most=LARGEST))
+        each.close()
 
 
 def _check_path(fields: Fields, leaf: bytes, root: bytes, line: str) -> None:

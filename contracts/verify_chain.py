@@ -58,23 +58,31 @@ class AnchoredEntry:
     block_number: int
 
 
+EARLIER_CODE_HASHES = ("0xfa6e54fafbcb7bdedc163e8deee0140a756f7dd4e3b0ef68cbef0c0761bf03f4",)
+"""Code hashes of the ledger contract as earlier versions published it (0.1.0): their ledgers stay where they are."""
+
+
 @cache
-def published_code_hash() -> bytes:
-    """Hash of the ledger contract's code as this version publishes it."""
+def published_code_hashes() -> frozenset[bytes]:
+    """Hashes of the ledger contract's code as this version and those before publish it."""
     text = files("contracts").joinpath("artifacts/SettlementLedger.json").read_text(encoding="utf-8")
-    return bytes.fromhex(json.loads(text)["runtime_hash"].removeprefix("0x"))
+    hashes = (json.loads(text)["runtime_hash"], *EARLIER_CODE_HASHES)
+    return frozenset(bytes.fromhex(each.removeprefix("0x")) for each in hashes)
 
 
 def check_identity(rpc: Rpc, identity: ChainIdentity) -> None:
     """The chain is the one named, and the ledger's code is the published one. Raises FieldError."""
-    chain_id = _quantity(_ask(rpc, "eth_chainId", []))
+    try:
+        chain_id = _quantity(rpc("eth_chainId", []))
+    except ChainAnswerError as error:  # every chain knows its own id
+        raise ConnectionError(f"what answers there is no chain: {error}") from error
     require(chain_id == identity.chain_id, "chain.chain_id", f"the chain's id is {chain_id}")
     genesis = _block_hash(rpc, 0)
     require(genesis == identity.genesis_hash, "chain.genesis_hash", "the chain begins with another block")
     code_hash = keccak(_octets(_ask(rpc, "eth_getCode", [identity.ledger, "latest"])))
     require(code_hash == identity.ledger_code_hash, "chain.ledger_code_hash", "the ledger's code is another")
     require(
-        code_hash == published_code_hash(),
+        code_hash in published_code_hashes(),
         "chain.ledger_code_hash",
         "the ledger's code is not the published contract's",
     )

@@ -131,7 +131,7 @@ def _check_signer(path: str, batch: ReadingBatch, anchored: Sequence[AnchoredHea
     except ValueError as error:
         require(condition=False, path=f"{path}.signature", problem=str(error))
         return
-    expected = min(covering, key=lambda head: head.seq).signer
+    expected = min(covering, key=lambda head: head.seq).signer_of(batch.readings[-1].seq)
     require(signer == expected, f"{path}.signature", "the readings were not signed by the device's gateway")
 
 

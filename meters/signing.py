@@ -140,6 +140,10 @@ def domain_separator(domain: SigningDomain) -> bytes:
     )
 
 
+# Half the order of secp256k1: of the two values of s that are valid for one message only the lower one counts, as in
+# https://eips.ethereum.org/EIPS/eip-2, so that nobody can make a second signature from the first.
+_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+
 _BATCH_TYPE_HASH = keccak(BATCH_TYPE.encode())
 
 
@@ -219,6 +223,8 @@ def batch_signer(batch: ReadingBatch, domain: SigningDomain) -> str:
     signature = batch.signature
     if len(signature) != 65 or signature[64] not in {27, 28}:
         raise ValueError(f"a signature has 65 bytes and ends with 27 or 28, not {signature.hex()!r}")
+    if int.from_bytes(signature[32:64]) > _HALF_ORDER:
+        raise ValueError(f"the signature {signature.hex()!r} has a twin: its s must be in the lower half (EIP-2)")
     try:
         public_key = PublicKey.from_signature_and_message(
             signature[:64] + bytes([signature[64] - 27]), digest, hasher=None

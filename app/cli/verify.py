@@ -11,16 +11,14 @@ import click
 
 from app.errors import InputError
 from contracts.embedded import CHAIN_FILE
-from contracts.fields import FieldError, Fields
 from contracts.proofs import LineProof
 from contracts.rpc_client import copied_chain_rpc, http_rpc
-from contracts.statement import Checkpoint, UnreadableStatementError, load_statement
-from contracts.untrusted_json import check_depth
+from contracts.statement import Checkpoint, UnreadableStatementError, load_checkpoint, load_statement
 from contracts.verify import Rpc, verify_statement
 
 CHAIN_FILES = (CHAIN_FILE, "chain", f"chain/{CHAIN_FILE}")
 SHOWN_LINES_MAX = 20
-REPEATED = re.compile(r"(?P<group>batches\[\d+\]\.intervals|totals|bill)\b")
+REPEATED = re.compile(r"(?P<group>batches\[\d+\]\.(intervals|rounds)|totals|bill)\b")
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
@@ -68,19 +66,10 @@ def _statement(file: Path) -> dict[str, object]:
 
 
 def _checkpoint(file: Path) -> Checkpoint:
-    """The checkpoint in an older statement, or standing alone as {"block_number", "block_hash"}."""
     try:
-        words = file.read_text(encoding="utf-8")
-        check_depth(words)
-        values: object = json.loads(words)
-        fields = Fields(values, "")
-        if fields.has("chain"):
-            fields = fields.fields("chain").fields("checkpoint")
-        return Checkpoint(
-            block_number=fields.integer("block_number", least=0), block_hash=fields.octets("block_hash", 32)
-        )
-    except (FieldError, ValueError) as error:
-        raise InputError(f"{file}: no checkpoint in it ({error}): give an older statement") from error
+        return load_checkpoint(file.read_bytes())
+    except UnreadableStatementError as error:
+        raise InputError(f"{file}: {error}") from error
 
 
 def _chain(rpc: str | None, state: Path, stack: ExitStack) -> Rpc:
@@ -112,6 +101,8 @@ def _condensed(proofs: tuple[LineProof, ...]) -> list[str]:
             told[proof.line, proof.detail] += 1
         elif repeated["group"] in ("totals", "bill"):
             told[repeated["group"], "follow from the intervals"] += 1
+        elif repeated["group"].endswith("rounds"):
+            told[repeated["group"], "prices are those of the clearings whose hashes the batch anchors"] += 1
         else:
             told[repeated["group"], proof.detail] += 1
     return [f"{line}: {detail}" + (f" ({count} lines)" if count > 1 else "") for (line, detail), count in told.items()]

@@ -69,8 +69,11 @@ class Admission:
         head = self._heads.get((device, epoch))
         return 0 if head is None else head.next_seq
 
-    def admit(self, batch: ReadingBatch) -> bool:
-        """Take the batch in, or recognise it as taken before (then False). Raises RefusedError."""
+    def admit(self, batch: ReadingBatch, *, signer: str | None) -> bool:
+        """Take the batch in, or recognise it as taken before (then False). Raises RefusedError.
+
+        signer  address of the key that signed it
+        """
         next_seq = self.next_seq(batch.device, batch.epoch)
         if batch.first_seq > next_seq:
             raise RefusedError("gap", f"seq {batch.first_seq} leaves a gap: send from seq {next_seq}")
@@ -80,7 +83,7 @@ class Admission:
         opening = self._opening(batch)
         _require_present(batch.readings, now_s=self._now_s)
         _require_order(opening, batch.readings)
-        self._take_in(batch, opening)
+        self._take_in(batch, opening, signer)
         return True
 
     def write(self) -> None:
@@ -129,7 +132,7 @@ class Admission:
         if len(stored) < len(batch.readings):
             raise RefusedError("gap", f"readings up to seq {next_seq - 1} are accepted: send from seq {next_seq}")
 
-    def _take_in(self, batch: ReadingBatch, opening: Anchor | None) -> None:
+    def _take_in(self, batch: ReadingBatch, opening: Anchor | None, signer: str | None) -> None:
         key = (batch.device, batch.epoch)
         head = batch.head
         for reading in batch.readings:
@@ -139,7 +142,7 @@ class Admission:
                 self._add_energy(batch.device, opening, closing)
             opening = closing
         assert opening is not None
-        self._batch_rows.append(_batch_row(batch, head, self._now_s))
+        self._batch_rows.append(_batch_row(batch, head, self._now_s, signer))
         self._heads[key] = ChainHead(next_seq=batch.readings[-1].seq + 1, head=head, anchor=opening)
         self._newest_epoch[batch.device] = batch.epoch
         self._moved.add(key)
@@ -258,7 +261,7 @@ def _reading_row(reading: RegisterReading, batch_first_seq: int) -> dict[str, An
     }
 
 
-def _batch_row(batch: ReadingBatch, head: bytes, received_s: int) -> dict[str, Any]:
+def _batch_row(batch: ReadingBatch, head: bytes, received_s: int, signer: str | None) -> dict[str, Any]:
     return {
         "device_id": batch.device,
         "epoch": batch.epoch,
@@ -268,6 +271,7 @@ def _batch_row(batch: ReadingBatch, head: bytes, received_s: int) -> dict[str, A
         "head": head,
         "signature": batch.signature,
         "received_s": received_s,
+        "signer": signer,
     }
 
 

@@ -75,7 +75,8 @@ def ingest_batches(engine: Engine, payload: Any, now: datetime) -> list[BatchRes
         admission = Admission(connection, points, slot_s=community.market_time_unit_s, now_s=now_s)
         results, alarms = [], []
         for raw, batch, refusal in zip(raws, parsed, refusals, strict=True):
-            result = _result(admission, batch, refusal)
+            sender = senders.get(batch.device)
+            result = _result(admission, batch, refusal, signer=None if sender is None else sender.address)
             results.append(result)
             if result.code not in {None, "gap"}:
                 alarms.append(_alarm(result, refusal, raw, now_s))
@@ -137,13 +138,15 @@ def _authorise(batch: ReadingBatch, sender: _Sender, signer: str) -> RefusedErro
     return None
 
 
-def _result(admission: Admission, batch: ReadingBatch | MalformedBatch, refusal: RefusedError | None) -> BatchResult:
+def _result(
+    admission: Admission, batch: ReadingBatch | MalformedBatch, refusal: RefusedError | None, *, signer: str | None
+) -> BatchResult:
     status, code, message = "refused", None, ""
     try:
         if refusal is not None:
             raise refusal
         assert isinstance(batch, ReadingBatch)
-        status = "accepted" if admission.admit(batch) else "duplicate"
+        status = "accepted" if admission.admit(batch, signer=signer) else "duplicate"
     except RefusedError as error:
         code, message = error.code, str(error)
     return BatchResult(

@@ -19,6 +19,7 @@ class ReadingBatchRow(SQLModel, table=True):
     head: bytes = Field(sa_type=LargeBinary)
     signature: bytes = Field(sa_type=LargeBinary)
     received_s: int = Field(sa_type=BigInteger)
+    signer: str | None = None  # address of the gateway's key; None where it was accepted before this was kept
 
 
 class ReadingRow(SQLModel, table=True):

@@ -1,16 +1,18 @@
 """A meter behind the tests' gateway: signed batches of its registers, and the energy ingest makes of them."""
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from eth_utils.crypto import keccak
 
 from app.storage.interval_energy import anchor_of, slots_between
-from contracts.evidence import DeviceHead
+from contracts.evidence import DeviceHead, EarlierKey
 from meters.interval import DeliveryInterval, IntervalEnergy
 from meters.signing import GENESIS_HASH, ReadingBatch, RegisterReading, SigningDomain, address_of, sign_batch
 
 GATEWAY_KEY = keccak(text="gateway of the tests")
+LATER_KEY = keccak(text="the key that follows it")
 FIRST = DeliveryInterval.at(1_464_775_200)  # 2016-06-01 10:00 UTC
 COUNT = 10
 
@@ -55,10 +57,15 @@ class Meter:
             export_mwh=exported,
         )
 
+    def key_of(self, start_s: int) -> bytes:
+        """Cem's gateway gets another key within the first batch of the ledger."""
+        changed = self.participant == "cem" and start_s >= FIRST.shifted(2).start_s
+        return LATER_KEY if changed else GATEWAY_KEY
+
     def _sign(self, domain: SigningDomain, readings: list[RegisterReading], previous: bytes) -> bytes:
         signed = {r.seq for batch in self.batches if batch.epoch == readings[-1].epoch for r in batch.readings}
         new = tuple(reading for reading in readings if reading.seq not in signed)
-        batch = sign_batch(GATEWAY_KEY, domain, new, previous)
+        batch = sign_batch(self.key_of(new[0].start_s), domain, new, previous)
         self.batches.append(batch)
         self.heads[batch.epoch, new[-1].seq] = batch.head
         return batch.head
@@ -86,9 +93,11 @@ class Meter:
     def anchored(self, until_s: int) -> list[DeviceHead]:
         """The last signed head of each epoch by an instant."""
         last: dict[int, ReadingBatch] = {}
+        keys: dict[int, dict[str, int]] = defaultdict(dict)
         for batch in self.batches:
             if batch.readings[0].start_s < until_s:
                 last[batch.epoch] = batch
+                keys[batch.epoch][address_of(self.key_of(batch.readings[0].start_s))] = batch.readings[-1].seq
         return [
             DeviceHead(
                 device=self.device,
@@ -97,7 +106,10 @@ class Meter:
                 epoch=epoch,
                 seq=batch.readings[-1].seq,
                 head=batch.head,
-                signer=address_of(GATEWAY_KEY),
+                signer=list(keys[epoch])[-1],
+                earlier_keys=tuple(
+                    EarlierKey(signer=signer, until_seq=seq) for signer, seq in list(keys[epoch].items())[:-1]
+                ),
             )
             for epoch, batch in last.items()
         ]

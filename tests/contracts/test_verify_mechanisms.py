@@ -10,6 +10,7 @@ import pytest
 import statement_cases
 from signed_meters import COUNT
 from statement_cases import MEMBERS, ProvenCommunity
+from strangers import verdict
 
 from contracts.allocation import ClearedInterval
 from contracts.statement import load_statement
@@ -55,9 +56,11 @@ def test_a_statement_holds_whatever_the_mechanism(
         for document in documents:
             proofs = verify_statement(document, community.rpc, checkpoint=community.checkpoint())
             assert [proof.line for proof in proofs if not proof.holds] == []
+            assert verdict(document, community.rpc) == ""
         claimed = copy.deepcopy(documents[0])
         claimed["batches"][0]["rounds"][0]["mechanism"] = "k_double_auction"
         proofs = verify_statement(claimed, community.rpc, checkpoint=community.checkpoint())
         assert not all(proof.holds for proof in proofs)
+        assert verdict(claimed, community.rpc)
     finally:
         community.close()

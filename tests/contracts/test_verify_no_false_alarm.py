@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from settlement_cases import NOON, TARIFF, settle
 from settlement_worlds import World, worlds
 from signed_meters import GATEWAY_KEY
+from strangers import verdict
 
 from contracts.batches import BatchContents, PreparedBatch, TradedOrder, prepare_batch
 from contracts.evidence import NO_EVIDENCE, DeviceHead, RoundEvidence
@@ -144,3 +145,4 @@ def test_every_settlement_verifies_for_every_member(anchoring: Anchoring, world:
         )
         document = load_statement(json.dumps(build_statement(inputs)))
         assert [proof for proof in verify_statement(document, ask) if not proof.holds] == []
+        assert verdict(document, ask) == "", "the script for strangers"

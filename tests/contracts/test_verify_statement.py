@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+import statement_cases
 from signed_meters import FIRST
-from statement_cases import MEMBERS, MONTH, ProvenCommunity
+from statement_cases import MEMBERS, MONTH, ProvenCommunity, answering_once
 from statement_places import Place, altered, every, integers, octets
 
 from contracts.bills import community_bill
 from contracts.statement import Checkpoint, UnreadableStatementError, load_statement, member_entry
 from contracts.tariff import TariffSchedule
-from contracts.verify import ChainAnswerError, LineProof, verify_statement
+from contracts.verify import LineProof, Rpc, verify_statement
 
 
 @pytest.fixture(scope="module")
@@ -24,22 +25,8 @@ def proven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProvenCommunity
 
 
 @pytest.fixture(scope="module")
-def rpc(proven: ProvenCommunity):
-    """The chain's answers, each asked for once."""
-    answers: dict[str, object] = {}
-
-    def ask(method: str, params: list[object]) -> object:
-        key = json.dumps([method, params])
-        if key not in answers:
-            try:
-                answers[key] = proven.rpc(method, params)
-            except ChainAnswerError as error:
-                answers[key] = error
-        if isinstance(answers[key], ChainAnswerError):
-            raise answers[key]
-        return answers[key]
-
-    return ask
+def rpc(proven: ProvenCommunity) -> Rpc:
+    return answering_once(proven.rpc)
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +177,48 @@ def test_a_chain_that_was_rebuilt_fails_against_the_checkpoint_delivered_before(
     proofs = verify_statement(documents["anna"], rpc, checkpoint=old)
     assert broken(proofs) == ["the checkpoint delivered before"]
     assert "it was rebuilt" in proofs[2].detail
+
+
+def test_a_chain_rebuilt_with_one_altered_batch_fails_against_what_was_delivered_before(
+    proven, documents, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(statement_cases, "prices", lambda i: 110_000 + 1_300 * i + (100 if i == 2 else 0))
+    rebuilt = ProvenCommunity(tmp_path)
+    try:
+        document = load_statement(json.dumps(rebuilt.statement("anna")))
+        assert document["bill"] != documents["anna"]["bill"]
+        assert broken(verify_statement(document, rebuilt.rpc)) == [], "by itself the new chain is consistent"
+        proofs = verify_statement(document, rebuilt.rpc, checkpoint=proven.checkpoint())
+        assert broken(proofs) == ["the checkpoint delivered before"]
+        assert "chain.checkpoint" in broken(verify_statement(documents["anna"], rebuilt.rpc))
+    finally:
+        rebuilt.close()
+
+
+def test_the_twin_of_a_signature_is_refused(documents, rpc) -> None:
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    place = next(place for place in octets(documents["anna"]) if place.key == "signature")
+    signature = bytes.fromhex(place.value[2:])
+    twin = signature[:32] + (order - int.from_bytes(signature[32:64])).to_bytes(32) + bytes([55 - signature[64]])
+    assert (
+        broken(verify_statement(altered(documents["anna"], place, "0x" + twin.hex()), rpc))[0]
+        == f"readings[{place.path[1]}].signature"
+    )
+
+
+def test_price_and_clearing_are_told_for_every_round(documents, rpc) -> None:
+    told = {proof.line: proof.detail for proof in verify_statement(documents["anna"], rpc)}
+    digest = documents["anna"]["batches"][0]["rounds"][2]["clearing_digest"]
+    assert told["batches[0].rounds[2]"] == f"112600 micro per kWh is the price of the clearing {digest}"
+
+
+def test_a_key_that_changed_within_a_batch_is_no_alarm_and_each_key_counts_for_its_own_readings(documents, rpc) -> None:
+    document = documents["cem"]
+    keys = document["batches"][0]["devices"][0]["earlier_keys"]
+    assert [key["until_seq"] for key in keys] == [2]
+    assert broken(verify_statement(document, rpc)) == []
+    place = next(place for place in integers(document) if place.key == "until_seq")
+    assert broken(verify_statement(altered(document, place, 4), rpc))
 
 
 def test_a_chain_that_does_not_answer_is_no_verdict(documents) -> None:

@@ -1,6 +1,6 @@
 """Signed transactions on their way to the chain, kept in the community's database."""
 
-from sqlalchemy import Engine, RowMapping, select, update
+from sqlalchemy import Connection, Engine, RowMapping, select, update
 
 from app.storage import tables
 from app.storage.database import reading, writing
@@ -53,6 +53,13 @@ class DatabaseOutboxStore:
         with reading(self._engine) as connection:
             rows = connection.execute(select(OUTBOX).where(OUTBOX.c.nonce >= nonce).order_by(OUTBOX.c.nonce))
             return tuple(_stored(row) for row in rows.mappings())
+
+
+def newest_transactions(connection: Connection, *, below_nonce: int, count: int) -> list[tuple[int, str]]:
+    """(nonce, hash) of the newest transactions with a lower nonce, newest first."""
+    query = select(OUTBOX.c.nonce, OUTBOX.c.tx_hash).where(OUTBOX.c.nonce < below_nonce)
+    rows = connection.execute(query.order_by(OUTBOX.c.nonce.desc()).limit(count))
+    return [(int(nonce), str(tx_hash)) for nonce, tx_hash in rows]
 
 
 def _stored(row: RowMapping) -> StoredTransaction:

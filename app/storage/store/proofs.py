@@ -12,7 +12,7 @@ from app.storage.store.bulk import insert_all
 from app.storage.store.settlement import BATCHES, salts_of
 from app.storage.tables import core_table
 from contracts.batches import MemberPart, PreparedBatch
-from contracts.evidence import DeviceHead, RoundEvidence
+from contracts.evidence import DeviceHead, EarlierKey, RoundEvidence
 from contracts.island import IslandTerms
 from matching.mechanisms import DEFAULT_MECHANISM
 from meters.interval import DeliveryInterval
@@ -81,6 +81,12 @@ def load_prepared(connection: Connection, sequence: int) -> PreparedBatch:
     )
 
 
+def heads_of(connection: Connection, sequence: int) -> tuple[DeviceHead, ...]:
+    """The heads that a batch anchored."""
+    packed = connection.execute(select(PUBLIC.c.heads_z).where(PUBLIC.c.sequence == sequence)).scalar_one()
+    return tuple(_head(each) for each in _unpacked(packed))
+
+
 def load_part(connection: Connection, sequence: int, participant_id: str) -> MemberPart | None:
     """One member's part of a batch without loading the others'; None without one. An erased salt is empty."""
     query = select(PARTS).where(PARTS.c.sequence == sequence, PARTS.c.participant_id == participant_id)
@@ -125,6 +131,7 @@ def _head(values: Mapping[str, Any]) -> DeviceHead:
         seq=values["seq"],
         head=_bytes(values["head"]),
         signer=values["signer"],
+        earlier_keys=tuple(EarlierKey(**key) for key in values.get("earlier_keys", [])),
     )
 
 
