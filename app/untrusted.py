@@ -11,7 +11,9 @@ from contracts.untrusted_json import read_json
 POST_BYTES_MAX = 1024 * 1024
 READINGS_BYTES_MAX = 8 * 1024 * 1024
 """Gateways send up to 20 000 readings at once: between one and two million bytes."""
-READINGS_ENDPOINT = "gateway_api.post_readings"
+STATEMENT_BYTES_MAX = 16 * 1024 * 1024
+"""A month of quarter-hours has about six million bytes, and an older statement may come with it."""
+_LARGER = {"gateway_api.post_readings": READINGS_BYTES_MAX, "household.check_bill": STATEMENT_BYTES_MAX}
 
 
 class UntrustedJson(DefaultJSONProvider):
@@ -33,8 +35,8 @@ def hold_requests_to_limits(app: Flask) -> None:
 
     @app.before_request
     def check() -> None:
-        if request.endpoint == READINGS_ENDPOINT:
-            request.max_content_length = READINGS_BYTES_MAX
+        if request.endpoint in _LARGER:
+            request.max_content_length = _LARGER[request.endpoint]
         if any("\0" in text for text in _texts()):
             raise BadRequest("A text holds the character zero.")
 

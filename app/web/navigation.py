@@ -24,7 +24,11 @@ HOUSEHOLD = (
     Place(endpoint="household.prices", label="Prices", icon="price", within=("household.why",)),
     Place(endpoint="household.orders", label="Trades", icon="trades", within=("household.place",)),
     Place(
-        endpoint="household.statements", label="Statements", short="Bills", icon="bill", within=("household.statement",)
+        endpoint="household.statements",
+        label="Statements",
+        short="Bills",
+        icon="bill",
+        within=("household.statement", "household.verify_bill", "household.check_bill"),
     ),
     Place(endpoint="household.preferences", label="Preferences", within=("household.save_preferences",)),
     Place(endpoint="household.devices", label="Devices"),

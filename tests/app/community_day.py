@@ -9,7 +9,7 @@ import json
 import math
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -75,9 +75,10 @@ class StandingClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommunityDay:
-    """The finished community: its database file and the moment at which it stands."""
+    """The finished community: the files of its database and its chain, and the moment at which it stands."""
 
     database: Path
+    chain: Path
     now: datetime
 
     def open(self) -> Engine:
@@ -88,7 +89,7 @@ class CommunityDay:
         copied = folder / self.database.name
         with closing(sqlite3.connect(self.database)) as source, closing(sqlite3.connect(copied)) as target:
             source.backup(target)
-        return CommunityDay(database=copied, now=self.now)
+        return replace(self, database=copied)
 
 
 class Street:
@@ -143,7 +144,7 @@ def shared(folder: Path) -> CommunityDay:
         if not ready.exists():
             build(folder)
             ready.touch()
-    return CommunityDay(database=folder / "community.sqlite", now=NOW)
+    return CommunityDay(database=folder / "community.sqlite", chain=folder / "chain", now=NOW)
 
 
 def build(folder: Path, *, until: datetime = NOW) -> CommunityDay:
@@ -162,7 +163,7 @@ def build(folder: Path, *, until: datetime = NOW) -> CommunityDay:
     _live(engine, clock, network, access, until)
     access.close()
     engine.dispose()
-    return CommunityDay(database=folder / "community.sqlite", now=until)
+    return CommunityDay(database=folder / "community.sqlite", chain=folder / "chain", now=until)
 
 
 def _live(engine: Engine, clock: StandingClock, network: GridNetwork, access: LedgerAccess, until: datetime) -> None:

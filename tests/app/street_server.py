@@ -1,9 +1,13 @@
 """The web application over the street of `community_day`, for a test client and on a real port."""
 
 import re
+import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache, partial
+from pathlib import Path
 
 from apiflask import APIFlask
 from flask.testing import FlaskClient
@@ -15,7 +19,9 @@ from app.config import Settings
 from app.factory import create_app
 from app.platform import EXTENSION
 from app.storage.database import reading
-from tests.app.community_day import CommunityDay, StandingClock
+from contracts.embedded import EmbeddedChain
+from contracts.rpc import read_only_dispatch
+from tests.app.community_day import NOW, CommunityDay, StandingClock
 
 
 def member(app: APIFlask, participant_id: str) -> FlaskClient:
@@ -38,7 +44,23 @@ def post(client: FlaskClient, form_page: str, address: str, values: dict[str, st
 def application(day: CommunityDay, clock: StandingClock | None = None) -> APIFlask:
     """The application at the moment at which the street stands, or by a clock that a test moves."""
     settings = Settings(environment="local", state=day.database.parent, database_url="", secret_key="street " * 8)
-    return create_app(settings, day.open(), clock or StandingClock(day.now))
+    return create_app(settings, day.open(), clock or StandingClock(day.now), chain_rpc=partial(_ask, day.chain))
+
+
+def _ask(chain: Path, request: object) -> object:
+    return read_only_dispatch(chain_of(chain), request)
+
+
+@cache
+def chain_of(file: Path) -> EmbeddedChain:
+    """The street's chain, replayed from a copy; what is closed can still be read."""
+    with tempfile.TemporaryDirectory() as folder:
+        copied = Path(folder) / "chain.sqlite"
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copied)) as target:
+            source.backup(target)
+        chain = EmbeddedChain(copied, clock=StandingClock(NOW))
+        chain.close()
+    return chain
 
 
 @contextmanager

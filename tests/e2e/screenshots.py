@@ -142,7 +142,8 @@ def _take_of_tests(browser: Browser, state: Path | None, out: Path, wanted: tupl
         if state is None:
             day = community_day.build(Path(folder))
         else:
-            day = community_day.CommunityDay(database=state / "community.sqlite", now=community_day.NOW)
+            files = {"database": state / "community.sqlite", "chain": state / "chain"}
+            day = community_day.CommunityDay(**files, now=community_day.NOW)
         accounts = {
             "member": f"{community_day.MEMBER_EMAIL}:{community_day.PASSWORD}",
             "operator": f"{community_day.OPERATOR_EMAIL}:{community_day.PASSWORD}",

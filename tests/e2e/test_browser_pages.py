@@ -1,5 +1,6 @@
 """Every page in a browser, on a phone in the light and a desk in the dark: nothing foreign, nothing axe objects to."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.needs("chromium")
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 NOON_S = int((FIRST_DAY + timedelta(days=1, hours=13)).timestamp())
 PAGES = {
-    "": ("/", "/sign-in", "/help", "/nowhere"),
+    "": ("/", "/sign-in", "/help", "/explorer", "/explorer?before=0", "/nowhere"),
     MEMBER_EMAIL: (
         "/home",
         "/home?day=2016-06-14",
@@ -28,6 +29,7 @@ PAGES = {
         "/devices",
         "/statements",
         "/statements/2016-06",
+        "/verify",
         f"/follow/{NOON_S}",
         "/more",
         "/operator",
@@ -124,6 +126,33 @@ def test_open_tables_and_errors_of_forms_are_accessible_too(
     assert page.get_by_role("alert").inner_text() == "Type an energy in kWh, for example 1.5."
     assert violations(page) == []
     context.close()
+
+
+def test_a_bill_is_verified_in_the_browser_and_both_verdicts_are_accessible(
+    browser: Browser, address: str, sessions: dict[str, object], tmp_path: Path
+) -> None:
+    complaints: list[str] = []
+    context = browser.new_context(**LOOKS[0], storage_state=sessions[MEMBER_EMAIL])
+    page = watched(context, address, complaints)
+    page.goto(f"{address}/statements/2016-06")
+    page.get_by_role("link", name="Verify this bill").click()
+    page.get_by_role("button", name="Check this month").click()
+    page.get_by_role("heading", name="Everything holds").wait_for()
+    complaints += violations(page)
+    with page.expect_download() as download:
+        page.evaluate("location.assign('/statements/2016-06.json')")
+    altered = tmp_path / "altered.json"
+    document = json.loads(Path(download.value.path()).read_text())
+    document["bill"]["total_cents"] -= 100
+    altered.write_text(json.dumps(document))
+    page.set_input_files("#statement", altered)
+    page.get_by_role("button", name="Check this file").click()
+    page.get_by_role("heading", name="Something does not hold").wait_for()
+    assert "bill.total_cents" in page.get_by_role("status").inner_text()
+    complaints += violations(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    context.close()
+    assert complaints == []
 
 
 def test_a_page_with_a_planted_fault_is_found(browser: Browser, address: str) -> None:

@@ -1,6 +1,8 @@
 """Every page, by blueprint: importing a module of this package registers its routes."""
 
 from app.web.views import (  # noqa: F401  imported for the routes they register
+    bill_check,
+    explorer,
     home,
     household_devices,
     journey,
