@@ -44,6 +44,16 @@ def proof_document(connection: Connection, participant_id: str, month: LocalMont
     ]
     if not prepared:
         raise InputError(f"nothing of {month.key} is in the ledger for {member.id} yet: try again after the next batch")
+    erased = [
+        batch.sequence
+        for _, batch in prepared
+        if any(part.participant == member.id and not part.salt for part in batch.members)
+    ]
+    if erased:
+        raise InputError(
+            f"the proofs of {member.id} for batches {erased[0]} to {erased[-1]} were erased at the member's request: "
+            f"{month.key} can no longer be proved"
+        )
     entries = [
         SettledEntry(
             entry=member_entry(batch, member.id, vat_class=member.vat_class), block_number=_block_number(record)

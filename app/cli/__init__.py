@@ -25,6 +25,7 @@ HELP = {
     "chain": "Serve and inspect the settlement chain.",
     "clear": "Clear one interval: a book of orders under network limits.",
     "demo": "Live a day in the life of a community.",
+    "erase": "Erase what ties the past of the ledger to a member.",
     "gateway": "Read meters, sign their readings and deliver them.",
     "grid": "List networks and check injections against their limits.",
     "init": "Write an example commonwatt.toml and the first operator's sign-in link.",
