@@ -60,12 +60,13 @@ ITEMS = {  # what a transfer is for, by its kind and the first word of its part,
     ("vat", "sell"): "vat_on_sales",
     ("congestion", "compensation"): "curtailment_compensation",
     ("congestion", "rebate"): "congestion_rebate",
+    ("congestion", "losses"): "losses",
     ("deviation", "caused"): "deviation",
     ("deviation", "suffered"): "deviation",
     ("rounding", ""): "carried_from_rounding",
     ("payment", ""): "payment",
 }
-OF_OTHERS = {"curtailment_compensation", "congestion_rebate", "deviation", "carried_from_rounding", "payment"}
+OF_OTHERS = {"curtailment_compensation", "congestion_rebate", "losses", "deviation", "carried_from_rounding", "payment"}
 OF_BOUGHT = {each for each in ITEMS.values() if each.startswith(("energy_b", "platform", "grid", "levies"))}
 TOTALS = ("import_wh", "export_wh", "bought_wh", "sold_wh", "residual_import_wh", "residual_export_wh", "curtailed_wh")
 NANO_PER_CENT = 10_000_000
@@ -442,6 +443,7 @@ class Terms(NamedTuple):
     uniform: bool
     pooled: bool
     above: int  # by how much an average may be floored
+    island: Json | None  # where nobody has a supplier: value of lost load, stated price, and who forms the grid
 
 
 def shared_rate(tariff: Json, name: str) -> int:
@@ -475,6 +477,8 @@ def check_interval(versions: Sequence[tuple[str, Json]], terms: Terms, energy: C
         need(point["bought_wh"] + point["residual_import_wh"] == point["import_wh"], path, "bought is not a part")
         need(point["sold_wh"] + point["residual_export_wh"] == point["export_wh"], path, "sold is not a part")
         own = [order for order in orders.values() if order["metering_point"] == name]
+        left_wh = point["residual_import_wh"] + point["residual_export_wh"]
+        need(terms.island is None or left_wh == 0, path, "leaves energy to a supplier, and an island has none")
         check_money(point, own, owed.pop(name, {}), terms, path)
     left = [key for parts in owed.values() for key in parts if item_of(*key) not in OF_OTHERS]
     need(not left, f"{line}.transfers", f"{left} where nothing was shared")
@@ -492,6 +496,8 @@ def check_order(order: Json, terms: Terms, line: str) -> None:
     above = order["amount_nano"] - accepted * (price or 0)
     need(0 <= above <= max(0, accepted - 1) * terms.above, line, "is not energy times price")
     if price is not None:
+        if terms.island is not None and order["side"] == "buy" and order["firmness"] == "firm":
+            limit = max(limit, terms.island["lost_load_micro_per_kwh"])
         better = accepted * limit - order["amount_nano"]
         need((better if order["side"] == "buy" else -better) >= 0, line, "is beyond the own limit")
         need(not (firm and terms.uniform) or price == terms.price, line, "is not at the clearing price")
@@ -511,11 +517,10 @@ def check_transfer(transfer: Json, line: str) -> None:
 
 def check_money(point: Json, orders: Sequence[Json], owed: dict[tuple[str, str], int], terms: Terms, line: str) -> None:
     """Every transfer of a point follows, and none is missing."""
-    need(
-        point["curtailed_wh"] == sum(each["curtailed_wh"] for each in orders), line, "curtailed is not what orders say"
-    )
-    bought_nano = paid_for("buy", point["bought_wh"], orders, owed, terms, f"{line}.bought_wh")
-    sold_nano = paid_for("sell", point["sold_wh"], orders, owed, terms, f"{line}.sold_wh")
+    held_back = [each["curtailed_wh"] for each in orders if terms.island is None or each["side"] == "sell"]
+    need(point["curtailed_wh"] == sum(held_back), line, "curtailed is not what orders say")
+    bought_nano = paid_for("buy", point, orders, owed, terms, f"{line}.bought_wh")
+    sold_nano = paid_for("sell", point, orders, owed, terms, f"{line}.sold_wh")
     bought, tariff = point["bought_wh"], terms.tariff
     charges = {
         ("platform_fee", "buy"): bought * tariff["platform_fee_micro_per_kwh"],
@@ -530,11 +535,27 @@ def check_money(point: Json, orders: Sequence[Json], owed: dict[tuple[str, str],
         need(owed.get(key, 0) == nano, f"{line} {key[0]}", f"{owed.get(key, 0)} nano where {nano} are due")
 
 
+def rest_of(side: str, point: Json, own: Sequence[Json], terms: Terms) -> tuple[int | None, int]:
+    """Price of what is shared without a contract, and how much of it there may be.
+
+    Leftovers are pooled at the clearing price. On an island what a meter shows beyond its contracts came from the unit
+    that forms the grid, or went to it, and has a stated price.
+    """
+    shared = int(point["bought_wh"] if side == "buy" else point["sold_wh"])
+    if terms.island is None:
+        return terms.price, shared if terms.pooled or terms.uniform else 0
+    stated = terms.island["balancing_price_micro_per_kwh"]
+    short = (side == "buy") != (point["metering_point"] == terms.island["grid_forming_point"])
+    price = max(stated, terms.price or 0) if short else terms.price or 0
+    return price, max(0, shared - sum(order["accepted_wh"] for order in own))
+
+
 def paid_for(
-    side: str, shared: int, orders: Sequence[Json], owed: dict[tuple[str, str], int], terms: Terms, line: str
+    side: str, point: Json, orders: Sequence[Json], owed: dict[tuple[str, str], int], terms: Terms, line: str
 ) -> int:
-    """Money for the energy shared on one side; all of it is paid, at the clearing price or that of own orders."""
+    """Money for the energy shared on one side; all of it is paid, at the price of the rest or that of own orders."""
     own = [order for order in orders if order["side"] == side]
+    rest_price, rest_wh = rest_of(side, point, own, terms)
     energy = total = 0
     for (kind, part), nano in owed.items():
         if kind != "energy" or not part.startswith(f"{side}@") or nano == 0:
@@ -542,17 +563,18 @@ def paid_for(
         price, amount = int(part.partition("@")[2]), nano if side == "buy" else -nano
         here = amount // price
         need(here > 0 and here * price == amount, line, f"{nano} nano at {price}")
-        at_own = sum(
+        most = rest_wh if price == rest_price else 0
+        most += sum(
             order["accepted_wh"]
             for order in own
             if "price_micro_per_kwh" in order
             and 0 <= price - order["price_micro_per_kwh"] <= terms.above
             and (order["firmness"] == "flexible" or not terms.uniform)
         )
-        common = price == terms.price and (terms.pooled or terms.uniform)
-        need(common or here <= at_own, line, f"{here} Wh at {price}: neither clearing price nor own order")
+        need(here <= most, line, f"{here} Wh at {price}: neither clearing price nor own order")
         energy, total = energy + here, total + amount
-    free = terms.price == 0 or any(order.get("price_micro_per_kwh") == 0 for order in own)
+    free = rest_price == 0 or any(order.get("price_micro_per_kwh") == 0 for order in own)
+    shared = point["bought_wh" if side == "buy" else "sold_wh"]
     need(energy == shared or (free and energy < shared), line, f"transfers pay for {energy} Wh")
     return total
 
@@ -576,6 +598,8 @@ def figures(intervals: Iterable[Json], tariffs: dict[int, Json]) -> Json:
             saved = tariffs[start_s][f"{name}_micro_per_kwh"] - shared_rate(tariffs[start_s], name)
             nano[name] += point["bought_wh"] * saved
             nano[f"{name}_locality_discount"] -= point["bought_wh"] * saved
+    if nano["losses"] == 0:  # only an island has that line
+        del nano["losses"]
     total = sum(nano.values())
     total_cents = (total + NANO_PER_CENT // 2) // NANO_PER_CENT
     cents = {item: amount // NANO_PER_CENT for item, amount in nano.items()}
@@ -709,7 +733,9 @@ def terms_of(market_round: Json, tariff: Json, vat_class: str, line: str) -> Ter
     uniform, pooled, average = MECHANISMS[mechanism]
     vat = tariff["vat"][vat_class]
     price = market_round.get("clearing_price_micro_per_kwh")
-    return Terms(price, tariff, vat["buying_permille"], vat["selling_permille"], uniform, pooled, int(average))
+    island = market_round.get("island")
+    uniform = uniform and island is None  # on an island what is firm has the price of its bus
+    return Terms(price, tariff, vat["buying_permille"], vat["selling_permille"], uniform, pooled, int(average), island)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import statement_cases
 from statement_cases import MEMBERS, ProvenCommunity
+from strangers import verdict
 
 from contracts import verify
 from contracts.allocation import ClearedInterval
@@ -44,6 +45,7 @@ def test_statements_of_an_island_hold_and_altered_ones_do_not(island: ProvenComm
     for member in MEMBERS:
         document = load_statement(json.dumps(island.statement(member)))
         assert _broken(document, island) == []
+        assert verdict(document, island.rpc) == ""
         items = {line["item"]: line["amount_nano"] for line in document["bill"]["lines"]}
         assert items["losses"] != 0
         assert items["congestion_rebate"] == 0
@@ -53,6 +55,7 @@ def test_statements_of_an_island_hold_and_altered_ones_do_not(island: ProvenComm
                 for each in batch["rounds"]:
                     each["island"].update(words) if words else each.pop("island")
             assert _broken(altered, island)
+            assert verdict(altered, island.rpc)
 
 
 def test_energy_beyond_contracts_has_no_other_price_than_the_stated_one(
