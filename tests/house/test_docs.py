@@ -75,10 +75,11 @@ def test_a_command_or_option_that_does_not_exist_is_found() -> None:
 
 def test_the_configuration_and_the_answers_in_the_gateway_guide_are_accepted(tmp_path: Path) -> None:
     guide = text(Path("docs/gateway-guide.md"))
-    gateway, answers = re.findall(r"^```toml\n(.*?)^```", guide, flags=re.MULTILINE | re.DOTALL)
+    gateway, control, answers = re.findall(r"^```toml\n(.*?)^```", guide, flags=re.MULTILINE | re.DOTALL)
     path = tmp_path / "gateway.toml"
-    path.write_text(gateway, encoding="utf-8")
-    assert [meter.device for meter in GatewayConfig.load(path).meters] == ["D017"]
+    for configuration in (gateway, gateway.partition("[meter.control]")[0] + control):
+        path.write_text(configuration, encoding="utf-8")
+        assert [meter.device for meter in GatewayConfig.load(path).meters] == ["D017"]
     path.write_text(answers, encoding="utf-8")
     assert Answers(path).load_w("D017", 3) == 2000
 
