@@ -10,24 +10,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "contracts"))
+import contract_tests
+from chain_community import MEMBERS, OPERATOR, deploy, open_chain, open_community, open_outbox, random_batch
+from settlement_cases import NOON, PRICE, TARIFF, point
+from statement_cases import round_of
+from web3 import Web3
 
-from chain_community import MEMBERS, OPERATOR, deploy, open_chain, open_community, open_outbox, random_batch  # noqa: E402
-from settlement_cases import NOON, PRICE, TARIFF, point  # noqa: E402
-from statement_cases import round_of  # noqa: E402
-from web3 import Web3  # noqa: E402
-
-from contracts.allocation import ClearedInterval, PointTerms  # noqa: E402
-from contracts.batches import BatchContents, TradedOrder, prepare_batch  # noqa: E402
-from contracts.chain import connect  # noqa: E402
-from contracts.embedded import EmbeddedChain  # noqa: E402
-from contracts.evidence import NO_EVIDENCE  # noqa: E402
-from contracts.ledger import SettlementLedger  # noqa: E402
-from contracts.settlement import settle_interval  # noqa: E402
-from matching.orders import Firmness, Order, Side, Trade  # noqa: E402
-from meters.interval import IntervalEnergy  # noqa: E402
-from meters.signing import keccak  # noqa: E402
+from contracts.allocation import ClearedInterval, PointTerms
+from contracts.batches import BatchContents, TradedOrder, prepare_batch
+from contracts.chain import connect
+from contracts.embedded import EmbeddedChain
+from contracts.evidence import NO_EVIDENCE
+from contracts.ledger import SettlementLedger
+from contracts.settlement import settle_interval
+from matching.orders import Firmness, Order, Side, Trade
+from meters.interval import IntervalEnergy
+from meters.signing import keccak
 
 SIZES = ((100, 50), (1_000, 200), (10_000, 1_000))
 TRANSFERS_SAMPLED = 100  # each costs the same to a few gas
@@ -38,7 +36,10 @@ YEAR_DAYS, YEAR_MEMBERS = 365, 120
 
 def trade_by_trade() -> tuple[list[dict[str, Any]], str]:
     """ABI and code of the token, compiled as the ledger is."""
-    compiler, source = ROOT / "contracts" / "compile", Path(__file__).parent / "contracts" / "TradeByTrade.sol"
+    compiler, source = (
+        contract_tests.ROOT / "contracts" / "compile",
+        Path(__file__).parent / "contracts" / "TradeByTrade.sol",
+    )
     settings = {
         "evmVersion": "cancun", "viaIR": True, "optimizer": {"enabled": True, "runs": 1_000_000},
         "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object"]}},
