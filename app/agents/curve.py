@@ -69,8 +69,8 @@ def curve_of(reservoir: Reservoir, worth: Worth, content_mwh: int, outlook: Outl
     sell: tuple[Step, ...] = ()
     if not flows_wh:
         taken_wh = min(reservoir.discharge_wh[0], content_mwh // MWH_PER_WH)
-        sell = _asks(_Ladder(reservoir, worth, content_mwh, -MWH_PER_WH), taken_wh, outlook)
-    return Curve(must_wh=must_wh - min(must_wh, own_wh), own_wh=own_wh, buy=buy, sell=_apart(buy, sell))
+        sell = _asks(_Ladder(reservoir, worth, content_mwh, -MWH_PER_WH), taken_wh, buy, outlook)
+    return Curve(must_wh=must_wh - min(must_wh, own_wh), own_wh=own_wh, buy=buy, sell=sell)
 
 
 class _Ladder:
@@ -117,19 +117,15 @@ def _bids(ladder: _Ladder, begin_wh: int, end_wh: int, outlook: Outlook) -> tupl
     )
 
 
-def _asks(ladder: _Ladder, end_wh: int, outlook: Outlook) -> tuple[Step, ...]:
-    """Nobody pays more than the supplier charges, and nobody has to sell for less than the feed-in price."""
-    steps = ladder.steps(0, end_wh, outlook.steps_max)
-    return tuple(
-        replace(step, limit_micro_per_kwh=max(step.limit_micro_per_kwh, outlook.sell_at_least))
-        for step in steps
-        if step.limit_micro_per_kwh <= outlook.buy_at_most
+def _asks(ladder: _Ladder, end_wh: int, buy: tuple[Step, ...], outlook: Outlook) -> tuple[Step, ...]:
+    """Nobody pays more than the supplier charges, and nobody has to sell for less than the feed-in price.
+
+    Every step lies a tick above all that is bid for: a price that accepted both would be shown by no meter.
+    """
+    above_bids = buy[0].limit_micro_per_kwh + PRICE_TICK_MICRO_PER_KWH if buy else outlook.sell_at_least
+    least = max(outlook.sell_at_least, above_bids)
+    asked = (
+        replace(step, limit_micro_per_kwh=max(step.limit_micro_per_kwh, least))
+        for step in ladder.steps(0, end_wh, outlook.steps_max)
     )
-
-
-def _apart(buy: tuple[Step, ...], sell: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The sell steps a tick above every buy step: no price may accept both, the meter would show neither."""
-    if not buy:
-        return sell
-    least = buy[0].limit_micro_per_kwh + PRICE_TICK_MICRO_PER_KWH
-    return tuple(replace(step, limit_micro_per_kwh=max(step.limit_micro_per_kwh, least)) for step in sell)
+    return tuple(step for step in asked if step.limit_micro_per_kwh <= outlook.buy_at_most)

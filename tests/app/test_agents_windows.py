@@ -181,3 +181,13 @@ def test_a_battery_earns_over_two_days_what_it_trades_and_ends_no_emptier_than_i
     assert traded.given_wh > 5_000
     # Its owner would have 5 kWh at 100 000 without any trade.
     assert earned + left_wh * 100_000 > 5_000 * 100_000
+
+
+def test_a_battery_that_bids_all_that_a_kwh_can_cost_asks_for_nothing_above_it() -> None:
+    """The supplier's price is the most that anybody pays: an ask a tick above the own bid would be one for nobody."""
+    battery = replace(
+        CAR, device=DeviceClass.BATTERY, energy_wh=245, power_w=245, limit_micro_per_kwh=0, latest_s=EVENING_S + 3 * 900
+    )
+    half_full = Traded(drawn_wh=740, given_wh=628)
+    orders, _ = orders_of(battery, EVENING_S, half_full, NOTHING, [80_000, 200_000, 200_000])
+    assert [(order.side, order.limit_micro_per_kwh) for order in orders] == [(Side.BUY, 200_000)]

@@ -53,7 +53,7 @@ class Rehearsal:
         with psycopg.connect(**target) as connection:
             return connection.execute(query).fetchall()
 
-    def wait(self, look: Callable[[], bool], what: str, seconds: float = 40) -> None:
+    def wait(self, look: Callable[[], bool], what: str, seconds: float = 120) -> None:
         for _ in waiting_for(seconds):
             if look():
                 return

@@ -18,7 +18,7 @@ class Tick:
 def round_steps(low: float, high: float, *, count: int = 4) -> list[float]:
     """Round values (1, 2, 2.5 or 5 times a power of ten) that cover [low, high] in about `count` steps.
 
-    The first is <= low and the last >= high; equal bounds give a span of one step.
+    The first is <= low and the last >= high, but for a billionth of a step; equal bounds give a span of one step.
     """
     span = max(high - low, 1e-9)
     power = 10.0 ** math.floor(math.log10(span / count))
