@@ -162,14 +162,3 @@ def test_two_writers_of_one_key_are_not_possible_whatever_the_chain(node: AnvilN
     with pytest.raises(AlreadyInUseError, match=f"the key of {OPERATOR.address} .* is already in use by process"):
         open_outbox(tmp_path, w3)
     first.close()
-
-
-def test_blocks_with_seals_longer_than_mainnets_can_be_read(node: AnvilNode, tmp_path: Path) -> None:
-    # QBFT puts validators and seals into extraData, some hundred bytes; mainnet's limit is 32.
-    w3 = node.start()
-    outbox = open_outbox(tmp_path, w3)
-    outbox.send("hello", NOWHERE, b"")
-    block = w3.eth.get_block("latest")
-    assert "proofOfAuthorityData" in block
-    assert block["baseFeePerGas"] == 0
-    outbox.close()
