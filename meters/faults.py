@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class FaultKind(StrEnum):
-    """Each answers a request wrongly, late or not at all."""
+    """Each answers a request wrongly, late or not at all, or shows counters that cannot be taken as they are."""
 
     SILENT = "silent"
     DELAY = "delay"
@@ -15,9 +15,14 @@ class FaultKind(StrEnum):
     DROP = "drop"
     TRUNCATE = "truncate"
     DUPLICATE = "duplicate"
+    RESET = "reset"
+    ROLLOVER = "rollover"
 
 
-_DEFAULT_AMOUNT = {FaultKind.DELAY: 1.0, FaultKind.EXCEPTION: 4.0}
+IN_THE_COUNTERS = frozenset({FaultKind.RESET, FaultKind.ROLLOVER})
+"""Faults of what a device shows: it answers as it should."""
+
+_DEFAULT_AMOUNT = {FaultKind.DELAY: 1.0, FaultKind.EXCEPTION: 4.0, FaultKind.ROLLOVER: 10.0}
 
 DESCRIPTIONS = {
     FaultKind.SILENT: "never answers",
@@ -28,12 +33,14 @@ DESCRIPTIONS = {
     FaultKind.DROP: "closes the connection instead of answering",
     FaultKind.TRUNCATE: "sends half an answer",
     FaultKind.DUPLICATE: "sends every answer twice",
+    FaultKind.RESET: "counters fall to zero after so many seconds (reset:60)",
+    FaultKind.ROLLOVER: "counters stand so many Wh before their end and go on from zero (rollover:10)",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A kind and, where it has one, its amount: seconds of delay or exception code."""
+    """A kind and, where it has one, its amount: seconds of delay or until a reset, exception code, Wh to a rollover."""
 
     kind: FaultKind
     amount: float = 0.0

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
-from meters.faults import Fault, FaultKind
+from meters.faults import IN_THE_COUNTERS, Fault, FaultKind
 
 Framing = Literal["tcp", "rtu"]
 
@@ -91,7 +91,7 @@ class ModbusConnection(asyncio.Protocol):
             if self._framing == "tcp":
                 self._send(transaction, unit, bytes([pdu[0] | 0x80, NOBODY_THERE]))
             return
-        if device.fault is None:
+        if device.fault is None or device.fault.kind in IN_THE_COUNTERS:
             self._send(transaction, unit, answer(device, pdu))
         else:
             self._misbehave(device, device.fault, transaction, unit, pdu)

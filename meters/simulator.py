@@ -23,6 +23,7 @@ from meters.modbus_server import (
     RequestRefusedError,
 )
 from meters.profile import Profile, Register, load_profile
+from meters.simulated_counters import DisturbedCounters
 from meters.simulated_der import DerControls
 from meters.simulated_inverter import Held, InverterControls, OnWrite
 from meters.simulated_vendor import VendorControls
@@ -68,6 +69,8 @@ class SimulatedMeter:
         self.device_id = device_id
         self.fault = fault
         self._source = source
+        self._counters = DisturbedCounters(self.profile, clock)
+        self._counters.shown(source(), fault)
         self._controls: InverterControls | DerControls | None = None
         self._map: _RegisterMap | _SunSpecMap
         self._vendor: VendorControls | None = None
@@ -105,7 +108,7 @@ class SimulatedMeter:
         if function_code not in self.profile.registers[0].function_codes:
             raise RequestRefusedError(ILLEGAL_ADDRESS)
         self.tick()
-        values = _completed(self._source(), self.profile)
+        values = _completed(self._counters.shown(self._source(), self.fault), self.profile)
         if self._controls is not None:
             self._controls.show_stored(values.get("battery_stored_wh", 0.0))
         return self._map.words(address, count, values)

@@ -23,6 +23,7 @@ from meters.faults import DESCRIPTIONS, Fault
 from meters.profile import Profile, ProfileError, load_profile, load_profiles
 from meters.reader import MeterReader, ModelMissingError
 from meters.reading import MeterReading
+from meters.simulated_day import day_power
 from meters.simulated_load import SimulatedLoad
 from meters.simulator import SimulatedMeter, serve_meters
 from meters.sunspec import FoundModel, Identity, SunSpecError, identity, walk
@@ -173,6 +174,8 @@ _FAULTS = "; ".join(f"{kind}: {what}" for kind, what in DESCRIPTIONS.items())
 @click.option("--import-wh", default=0.0, help="Import register at the start, Wh.")
 @click.option("--export-wh", default=0.0, help="Export register at the start, Wh.")
 @click.option("--power-w", default=0.0, help="Power, W: + imports, - exports; the registers follow it.")
+@click.option("--day-kwh", type=click.FloatRange(min=0), help="Draw so much over a day, as a home does; not --power-w.")
+@click.option("--solar-w", default=0.0, help="With --day-kwh: a plant that gives so much at noon (UTC).")
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
@@ -190,6 +193,8 @@ def simulate(  # noqa: PLR0913, PLR0917  every option of the command line is one
     import_wh: float,
     export_wh: float,
     power_w: float,
+    day_kwh: float | None,
+    solar_w: float,
     since: datetime | None,
     fault_text: str | None,
     control: str,
@@ -201,7 +206,8 @@ def simulate(  # noqa: PLR0913, PLR0917  every option of the command line is one
     begun = None if since is None else since.replace(tzinfo=UTC)
     if begun is not None and begun > clock():
         raise InputError(f"--since {begun:%Y-%m-%d %H:%M:%S} UTC lies in the future")
-    load = SimulatedLoad(import_wh=import_wh, export_wh=export_wh, power_w=power_w, clock=clock, since=begun)
+    power = power_w if day_kwh is None else day_power(load_kwh=day_kwh, solar_w=solar_w)
+    load = SimulatedLoad(import_wh=import_wh, export_wh=export_wh, power_w=power, clock=clock, since=begun)
     with refusing(ProfileError, ValueError):
         fault = None if fault_text is None else Fault.parse(fault_text)
         meter = SimulatedMeter(profile, device_id, load.values, _obeying(load), fault=fault, control=control)

@@ -125,7 +125,8 @@ def test_a_hundred_and_twenty_meters_fit_in_one_small_process():
         ports = json.loads(process.stdout.readline())
 
         async def read_all() -> list[object]:
-            buses = [Bus(BusAddress.parse(f"tcp://127.0.0.1:{port}"), clock=system_clock) for port in ports]
+            where = [BusAddress.parse(f"tcp://127.0.0.1:{port}") for port in ports]
+            buses = [Bus(address, clock=system_clock, timeout_s=30) for address in where]
             readers = [MeterReader(load_profile("eastron_sdm630"), bus, 1) for bus in buses]
             readings = await asyncio.gather(*(reader.read() for reader in readers))
             await asyncio.gather(*(bus.close() for bus in buses))
