@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from meters.plausibility import VOLTAGE_SHARE, VOLTAGE_V, sum_of_phases
 from meters.reading import MeterReading
 
-VOLTAGE_V, VOLTAGE_SHARE = 230.0, 0.15
-"""Nominal voltage (EN 50160 allows 10 % for most of the time) and how far from it a phase may be at one moment."""
 POWER_SHARE = 0.2
 """How far the power seen may be from the power on the load's type plate: mains voltage alone makes 20 %."""
 DISPLAY_SHARE, DISPLAY_WH = 0.0005, 1_000.0
@@ -117,6 +116,11 @@ def voltage_checks(reading: MeterReading, phases: int) -> list[Check]:
         what = f"L{phase}: {shown}" + ("" if good else ": is this phase connected?")
         checks.append(Check(name="voltage", outcome=Outcome.PASSED if good else Outcome.REFUSED, what=what))
     return checks
+
+
+def phase_sum_checks(reading: MeterReading) -> list[Check]:
+    """The phases' power adds up to the total; nothing where the meter does not show both."""
+    return [Check(name="phases", outcome=Outcome.REFUSED, what=found.message) for found in sum_of_phases(reading)]
 
 
 def has_changed(before: Look, now: Look, load_w: float) -> bool:

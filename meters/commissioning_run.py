@@ -17,6 +17,7 @@ from meters.commissioning import (
     has_changed,
     load_checks,
     outcome_of,
+    phase_sum_checks,
     register_check,
     voltage_checks,
 )
@@ -77,6 +78,7 @@ async def commission(
     # The installer took their time: what is compared is what the meter says now.
     reading = await reader.read(insist=True)
     checks = [*display_checks(reading, known), *voltage_checks(reading, reader.profile.phases)]
+    checks += phase_sum_checks(reading)
     if reader.profile.role != "inverter":
         for phase in range(1, reader.profile.phases + 1):
             checks += await _load(meter.device, phase, reader, installer, within_s)

@@ -30,6 +30,17 @@ class Rule(StrEnum):
     ABOVE_RATING = "above_rating"
     REPLACED = "replaced"
     CLOCK_UNSYNCED = "clock_unsynced"
+    SUM_OF_PHASES = "sum_of_phases"
+    VOLTAGE = "voltage"
+    FREQUENCY = "frequency"
+    ENERGY_AGAINST_POWER = "energy_against_power"
+    BOTH_WAYS = "both_ways"
+    FROZEN = "frozen"
+    ZERO_USE = "zero_use"
+    NIGHT_EXPORT = "night_export"
+    SUM_AGAINST_REGISTER = "sum_against_register"
+    RATIO = "ratio"
+    PARENT_BALANCE = "parent_balance"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

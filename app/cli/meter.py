@@ -20,6 +20,7 @@ from meters.bus import Bus
 from meters.clock import clock_from_environment, system_clock
 from meters.control_profile import SUNSPEC, control_profile_names
 from meters.faults import DESCRIPTIONS, Fault
+from meters.plausibility import sum_of_phases, voltage_and_frequency
 from meters.profile import Profile, ProfileError, load_profile, load_profiles
 from meters.reader import MeterReader, ModelMissingError
 from meters.reading import MeterReading
@@ -65,7 +66,8 @@ def read(address: str, profile: str, device_id: int, limit_s: float, *, as_json:
         raise click.ClickException(str(error)) from error
     except AddressError as error:
         raise InputError(str(error)) from error
-    for finding in reading.findings:
+    unlikely = [*sum_of_phases(reading), *voltage_and_frequency(reading)]
+    for finding in (*reading.findings, *(each.message for each in unlikely)):
         click.echo(f"{profile}: {finding}", err=True)
     if not kind.verified:
         click.echo(f"{profile} is not verified: {'; '.join(kind.problems)}", err=True)
