@@ -33,7 +33,8 @@ class Access(StrEnum):
     """Who may call an endpoint.
 
     PUBLIC     everybody; SIGNATURE everybody too, because the content itself is signed
-    SIGNED_IN  any member or operator; HOUSEHOLD members, for their own data; OPERATOR operators
+    SIGNED_IN  anybody who is known; HOUSEHOLD members, for their own data; OPERATOR operators
+    TREASURER  who keeps the accounts: treasurers, and operators where nobody else does
     GATEWAY    an approved gateway with its token
     """
 
@@ -42,7 +43,16 @@ class Access(StrEnum):
     SIGNED_IN = "signed_in"
     HOUSEHOLD = "household"
     OPERATOR = "operator"
+    TREASURER = "treasurer"
     GATEWAY = "gateway"
+
+
+ROLES = {
+    Access.HOUSEHOLD: frozenset({"household"}),
+    Access.OPERATOR: frozenset({"operator"}),
+    Access.TREASURER: frozenset({"treasurer", "operator"}),
+}
+SAID = {Access.HOUSEHOLD: "members", Access.OPERATOR: "operators", Access.TREASURER: "the treasurer"}
 
 
 def access(rule: Access) -> Callable[[View], View]:
@@ -104,8 +114,8 @@ def enforce_access() -> ResponseReturnValue | None:
     person = _viewer()
     if person is None:
         return _ask_to_sign_in()
-    if rule in {Access.HOUSEHOLD, Access.OPERATOR} and person.role != rule.value:
-        raise Forbidden(f"This is for {'operators' if rule is Access.OPERATOR else 'members'} only.")
+    if rule in ROLES and person.role not in ROLES[rule]:
+        raise Forbidden(f"This is for {SAID[rule]} only.")
     if is_api_call() and _bearer_token() is None and request.method not in SAFE_METHODS:
         csrf.protect()
     return None

@@ -19,11 +19,12 @@ from app.storage.store.members import (
     contracts_at,
     metering_points,
     participants,
-    preferences,
+    preferences_at,
 )
 from contracts.allocation import PointTerms
 from contracts.island import IslandTerms
 from contracts.tariff import Tariff
+from matching.rules import MarketRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,16 @@ class Snapshot:
         """The middle of its members' supplier prices."""
         return median_low(home.contract.supplier_price_micro_per_kwh for home in self.homes.values())
 
+    def market_rules(self, *, with_network: bool = False) -> MarketRules:
+        """The rules of a round, cleared within a network's limits or not. Raises RuleError where they contradict."""
+        unit = self.grid_forming
+        return self.market.rules(
+            supplier_price=self.supplier_price_micro_per_kwh,
+            feed_in_price=self.feed_in_price_micro_per_kwh,
+            tie_seed=self.community.tie_seed,
+            grid_forming_bus=None if unit is None or not with_network else unit.point.bus,
+        )
+
 
 def community_at(connection: Connection, instant_s: int) -> Snapshot:
     """The community at `instant_s`. Raises InputError naming what is missing: a community, a tariff, a contract."""
@@ -100,7 +111,7 @@ def community_at(connection: Connection, instant_s: int) -> Snapshot:
         raise InputError(f"no tariff is in force at {instant_s}: add one that is valid from then or earlier")
     tariff = Tariff.from_json(json.loads(tariff_json))
     owners = {participant.id: participant for participant in participants(connection)}
-    contracts, wishes = contracts_at(connection, instant_s), preferences(connection)
+    contracts, wishes = contracts_at(connection, instant_s), preferences_at(connection, instant_s)
     homes = {
         point.id: Home(
             point=point,

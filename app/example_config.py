@@ -36,6 +36,8 @@ network = "transformer:400"
 # mechanism = "k_double_auction"
 # community_price_micro_per_kwh = 150000  # of fixed_price, static_key and dynamic_key
 # keys_ppm = {{anna = 600000}}   # of static_key: shares of generation in parts per million
+# timing = "ex_ante"           # "ex_post" shares what was metered, after delivery
+# authority = "platform"       # "operator_of_grid" takes quantities from the operator of the grid and only prices them
 
 [web]
 listen = "127.0.0.1:8080"

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from app.after_delivery import clear_delivered, keep_room, shares_after_delivery
 from app.contributions import keep_contributions
 from app.errors import InputError
+from app.ledger_payments import bring_payments_to_ledger
 from app.market_round import MarketDesk, expect, is_announced, open_gate, publish_envelopes, run_gate_closure
+from app.month_runs import run_due_months
 from app.settlement_run import SettlementDesk, anchor_batches, settle_due_periods
 from contracts.chain import ChainUnreachable
 from matching.clearing import Clearing
@@ -39,6 +42,7 @@ class Scheduler:
         current = DeliveryInterval.containing(self.market.clock(), self.minutes)
         self.announce(current.shifted(ENVELOPE_LEAD_INTERVALS))
         self.close(current.shifted(1))
+        self.share()
         self.settle()
         keep_contributions(self.market.engine, self.market.now_s())
 
@@ -49,18 +53,29 @@ class Scheduler:
             open_gate(self.market, interval)
 
     def close(self, interval: DeliveryInterval) -> None:
-        """Close the gate of an interval and publish its result, once."""
+        """Close the gate of an interval and publish its result, once; where energy is shared later, only the room."""
+        if shares_after_delivery(self.market, interval):
+            keep_room(self.market, interval)
+            return
         clearing = run_gate_closure(self.market, interval)
         if clearing is not None and self.on_clearing is not None:
             self.on_clearing(interval, clearing)
 
+    def share(self) -> None:
+        """Clear what was delivered, where energy is shared after delivery."""
+        for interval, clearing in clear_delivered(self.market, self.settlement):
+            if self.on_clearing is not None:
+                self.on_clearing(interval, clearing)
+
     def settle(self) -> None:
-        """Settle what is complete and bring it onto the chain; an absent chain is asked again at the next tick."""
+        """Settle what is complete and months that are due again; an absent chain is asked again at the next tick."""
+        run_due_months(self.settlement)
         settle_due_periods(self.settlement)
         try:
             anchor_batches(self.settlement)
+            bring_payments_to_ledger(self.settlement.engine, self.settlement.ledger)
         except ChainUnreachable as error:
-            log.warning("batches wait for the chain", reason=str(error))
+            log.warning("batches and payments wait for the chain", reason=str(error))
 
 
 def run_for_ever(step: Callable[[], None], stopped: threading.Event, *, pause_s: float) -> None:

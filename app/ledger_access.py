@@ -61,6 +61,14 @@ class LateLedger:
         """As `SettlementLedger.settle`."""
         return self.connect().ledger.settle(batch)
 
+    def issue(self, business_id: str, *, lane: int, amount_nano: int) -> TxReceipt:
+        """As `SettlementLedger.issue`."""
+        return self.connect().ledger.issue(business_id, lane=lane, amount_nano=amount_nano)
+
+    def redeem(self, business_id: str, *, lane: int, amount_nano: int) -> TxReceipt:
+        """As `SettlementLedger.redeem`."""
+        return self.connect().ledger.redeem(business_id, lane=lane, amount_nano=amount_nano)
+
     def close(self) -> None:
         """Give key and chain free; `connect` opens them again."""
         access, self.access = self.access, None

@@ -8,12 +8,14 @@
     (delivery)             gateways enforce set-points and meter what flows
     settle, anchor         `app.settlement_run`: metered energy becomes transfers, transfers become a proof
 
+Where a community shares after delivery, orders and result follow it (`app.after_delivery`).
+
 Every step may be repeated: what was done stays as it was done.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 from sqlalchemy import Engine
@@ -23,6 +25,7 @@ from app.agents.flexible import without_own_use
 from app.agents.forecast import Forecast
 from app.agents.histories import Histories
 from app.community import Snapshot, community_at
+from app.credit import members_beyond_limit
 from app.island_round import FOLLOWS, island_agents, island_set_points, network_of, served_w
 from app.phase_check import with_phases
 from app.round_inputs import (
@@ -39,10 +42,11 @@ from app.storage.store.orders import book_of, place_orders
 from app.storage.store.outcomes import outcomes_of
 from app.storage.store.rounds import PublishedClearing, SetPoint, close_round, find_round, open_rounds, save_clearing
 from app.storage.store.windows import needed_orders_at, own_use_at, save_own_use
+from grid.limits import FloatArray
 from grid.network import GridNetwork
 from matching.book import OrderBook
-from matching.clearing import Clearing, MarketRules, clear
-from matching.orders import Order
+from matching.clearing import Clearing, clear
+from matching.orders import Order, Side, Trade
 from matching.welfare import load_solver
 from meters.clock import Clock
 from meters.interval import DeliveryInterval
@@ -129,17 +133,18 @@ def _envelopes(
 
 
 def place_agent_orders(desk: MarketDesk, expected: Expectation) -> None:
-    """Each agent's orders within its owner's limits, with the reason it gives for them."""
+    """Each agent's orders within its owner's limits, with the reason it gives; beyond the credit limit only sales."""
     interval, now_s = expected.interval, desk.now_s()
     with reading(desk.engine) as connection:
         known = knowledge_at(connection, interval, decided_s=now_s)
+        overdrawn = members_beyond_limit(connection, at_s=interval.start_s)
         island = island_agents(connection, expected.snapshot, known.looks, interval)
     decided = agent_orders(expected.snapshot.homes, expected.by_point, known, desk.histories, interval, island)
     with writing(desk.engine) as connection:
         for each in decided.placements:
             place_orders(
                 connection,
-                each.orders,
+                [order for order in each.orders if order.side is Side.SELL or order.participant not in overdrawn],
                 start_s=interval.start_s,
                 origin="agent",
                 reason=each.reason,
@@ -152,7 +157,7 @@ def place_agent_orders(desk: MarketDesk, expected: Expectation) -> None:
 def close_gate(desk: MarketDesk, interval: DeliveryInterval) -> None:
     """Freeze and hash the book; from here nobody can place or cancel."""
     with writing(desk.engine) as connection:
-        close_round(connection, interval.start_s, closed_s=desk.now_s(), digest=_digest)
+        close_round(connection, interval.start_s, closed_s=desk.now_s(), digest=book_digest)
 
 
 def clear_and_publish(desk: MarketDesk, expected: Expectation) -> Clearing:
@@ -163,18 +168,8 @@ def clear_and_publish(desk: MarketDesk, expected: Expectation) -> Clearing:
         orders = book_of(connection, interval.start_s)
         own_wh, needed = own_use_at(connection, interval.start_s), needed_orders_at(connection, interval.start_s)
     forecasts = {point: without_own_use(each, own_wh.get(point, 0)) for point, each in expected.by_point.items()}
-    _, drawn_var = drawn(network, homes, forecasts, minutes)
-    rest_w = baseline_of_the_rest(network, homes, forecasts, orders, minutes)
-    clearing = clear(
-        OrderBook.from_orders(orders),
-        interval_minutes=minutes,
-        rules=_rules(expected.snapshot, network),
-        limits=network,
-        baseline_w=rest_w,
-        baseline_var=drawn_var,
-    )
-    outcomes = outcomes_of(orders, clearing.trades())
-    clearing = with_phases(clearing, network, homes, forecasts, outcomes)
+    cleared = clear_orders(replace(expected, by_point=forecasts), orders)
+    clearing, outcomes = cleared.clearing, cleared.outcomes
     points = controlled_points(homes, forecasts, minutes)
     drawn_anyway_wh = Counter(own_wh) + needed_wh(outcomes, needed)
     if unit is not None:
@@ -188,11 +183,57 @@ def clear_and_publish(desk: MarketDesk, expected: Expectation) -> Clearing:
             drawn_anyway_wh=drawn_anyway_wh,
             minutes=minutes,
             limits=network,
-            injection_w=rest_w + market_injection_w(network, outcomes, minutes),
-            injection_var=drawn_var,
+            injection_w=cleared.injection_w,
+            injection_var=cleared.injection_var,
         )
     _publish(desk, expected, clearing, set_points, {} if unit is None else served_w(outcomes, minutes))
     return clearing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClearedOrders:
+    """A result with what came of each order; the injections [n_bus], W and var, are of the published result."""
+
+    clearing: Clearing
+    outcomes: tuple[tuple[Order, Trade], ...]
+    injection_w: FloatArray
+    injection_var: FloatArray
+
+
+def clear_orders(expected: Expectation, orders: Sequence[Order]) -> ClearedOrders:
+    """Clear these orders by the community's rules, beside what homes without an order are expected to do."""
+    homes, forecasts, minutes = expected.snapshot.homes, expected.by_point, expected.interval.minutes
+    network = expected.network
+    _, drawn_var = drawn(network, homes, forecasts, minutes)
+    rest_w = baseline_of_the_rest(network, homes, forecasts, orders, minutes)
+    clearing = clear(
+        OrderBook.from_orders(orders),
+        interval_minutes=minutes,
+        rules=expected.snapshot.market_rules(with_network=network is not None),
+        limits=network,
+        baseline_w=rest_w,
+        baseline_var=drawn_var,
+    )
+    outcomes = outcomes_of(orders, clearing.trades())
+    return ClearedOrders(
+        clearing=with_phases(clearing, network, homes, forecasts, outcomes),
+        outcomes=outcomes,
+        injection_w=rest_w + market_injection_w(network, outcomes, minutes),
+        injection_var=drawn_var,
+    )
+
+
+def published(clearing: Clearing, network: GridNetwork | None) -> PublishedClearing:
+    """What everybody may know of a result."""
+    return PublishedClearing(
+        status=clearing.status,
+        clearing_price_micro_per_kwh=clearing.clearing_price_micro_per_kwh,
+        traded_wh=clearing.traded_wh,
+        binding_count=len(clearing.binding),
+        document=clearing.document(),
+        clearing_hash=clearing.digest(),
+        network=None if network is None or clearing.point is None else network.state_by_id(clearing.point),
+    )
 
 
 def _publish(
@@ -203,15 +244,6 @@ def _publish(
     served: Mapping[str, int],
 ) -> None:
     start_s, network = expected.interval.start_s, expected.network
-    published = PublishedClearing(
-        status=clearing.status,
-        clearing_price_micro_per_kwh=clearing.clearing_price_micro_per_kwh,
-        traded_wh=clearing.traded_wh,
-        binding_count=len(clearing.binding),
-        document=clearing.document(),
-        clearing_hash=clearing.digest(),
-        network=None if network is None or clearing.point is None else network.state_by_id(clearing.point),
-    )
     told = [
         SetPoint(
             metering_point_id=point.metering_point,
@@ -223,7 +255,14 @@ def _publish(
     ]
     rooms = [point.room for point in set_points if point.room is not None]
     with writing(desk.engine) as connection:
-        save_clearing(connection, start_s, published, trades=clearing.trades(), set_points=told, cleared_s=desk.now_s())
+        save_clearing(
+            connection,
+            start_s,
+            published(clearing, network),
+            trades=clearing.trades(),
+            set_points=told,
+            cleared_s=desk.now_s(),
+        )
         save_envelopes(connection, _envelopes(expected, rooms, served))
 
 
@@ -244,15 +283,6 @@ def run_gate_closure(desk: MarketDesk, interval: DeliveryInterval) -> Clearing |
     return clear_and_publish(desk, expected)
 
 
-def _rules(snapshot: Snapshot, network: GridNetwork | None) -> MarketRules:
-    unit = snapshot.grid_forming
-    return snapshot.market.rules(
-        supplier_price=snapshot.supplier_price_micro_per_kwh,
-        feed_in_price=snapshot.feed_in_price_micro_per_kwh,
-        tie_seed=snapshot.community.tie_seed,
-        grid_forming_bus=None if unit is None or network is None else unit.point.bus,
-    )
-
-
-def _digest(orders: tuple[Order, ...]) -> str:
+def book_digest(orders: tuple[Order, ...]) -> str:
+    """The hash that is kept of a frozen book."""
     return OrderBook.from_orders(orders).digest()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from app.credit import beyond_limit_nano, credit_limit_nano
 from app.errors import InputError
 from app.market_choice import choice_at
 from app.storage.store.community import envelopes, the_community
@@ -22,6 +23,7 @@ from app.storage.store.orders import (
     require_open_gate,
     standing_steps,
 )
+from contracts.bills import NANO_PER_CENT
 from matching.orders import PRICE_TICK_MICRO_PER_KWH, Firmness, Order, Side
 
 STEPS_MAX = 5
@@ -64,6 +66,8 @@ def place_by_hand(connection: Connection, wish: HandOrder, *, now_s: int) -> Pla
     require_price(wish.limit_micro_per_kwh)
     _require_firm_first(connection, wish)
     _require_quantity(connection, wish, point)
+    if wish.side is Side.BUY:
+        require_credit(connection, wish.participant, at_s=wish.start_s)
     order = Order(
         order_id=wish.order_id,
         participant=wish.participant,
@@ -114,6 +118,7 @@ def _require_gate(connection: Connection, start_s: int, *, now_s: int) -> None:
         raise OrderRefusedError(
             "gate-closed", f"The gate closed {interval_s // 60} minutes before the interval. Choose a later one."
         )
+    require_orders_taken(connection, start_s)
     try:
         require_open_gate(connection, start_s)
     except NoRoundError as error:
@@ -122,6 +127,16 @@ def _require_gate(connection: Connection, start_s: int, *, now_s: int) -> None:
         ) from error
     except GateClosedError as error:
         raise OrderRefusedError("gate-closed", "The gate is closed for this interval. Choose a later one.") from error
+
+
+def require_orders_taken(connection: Connection, start_s: int) -> None:
+    """Raises OrderRefusedError where the community shares after delivery: nobody orders what was metered."""
+    if choice_at(connection, start_s).shares_after_delivery:
+        raise OrderRefusedError(
+            "after-delivery",
+            "Your community shares energy after delivery, by what meters measured and by your limits: "
+            "there is nothing to order beforehand.",
+        )
 
 
 def require_member(connection: Connection, participant_id: str, *, at_s: int) -> None:
@@ -141,6 +156,24 @@ def require_point(connection: Connection, point_id: str, *, participant_id: str)
     if point is None or point.participant_id != participant_id:
         raise OrderRefusedError("unknown-metering-point", f"You have no metering point {point_id}.")
     return point
+
+
+def require_credit(connection: Connection, participant_id: str, *, at_s: int) -> None:
+    """Raises OrderRefusedError for who owes more than the credit limit; selling is always possible, and so is use."""
+    beyond_nano = beyond_limit_nano(connection, participant_id, at_s=at_s)
+    if beyond_nano:
+        currency = the_community(connection).currency
+        limit_cents = credit_limit_nano(connection, participant_id, at_s=at_s) // NANO_PER_CENT
+        beyond_cents = -(-beyond_nano // NANO_PER_CENT)
+        raise OrderRefusedError(
+            "credit-limit",
+            f"You owe {_money(beyond_cents, currency)} more than your credit limit of {_money(limit_cents, currency)}: "
+            "pay your invoice first. Your supplier delivers meanwhile, and you can sell.",
+        )
+
+
+def _money(cents: int, currency: str) -> str:
+    return f"{cents // 100}.{cents % 100:02d} {currency}"
 
 
 def require_price(limit_micro_per_kwh: int) -> None:

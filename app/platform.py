@@ -8,6 +8,7 @@ from flask import current_app
 from sqlalchemy import Engine
 
 from app.config import Settings
+from app.run_desk import RunDesk
 from meters.clock import Clock
 
 RpcDispatcher = Callable[[Any], Any]
@@ -28,6 +29,11 @@ class Platform:
     def now_s(self) -> int:
         """The present in whole seconds since the Unix epoch."""
         return int(self.clock().timestamp())
+
+    def run_desk(self) -> RunDesk:
+        """What settles a month again."""
+        period_minutes = self.settings.settlement.period_minutes
+        return RunDesk(engine=self.engine, clock=self.clock, period_minutes=period_minutes)
 
 
 def platform() -> Platform:

@@ -36,7 +36,7 @@ def proof_document(connection: Connection, participant_id: str, month: LocalMont
         raise InputError(f"there is no member {participant_id!r}")
     community = the_community(connection)
     final = [record for record in batches(connection) if record.block_number is not None]
-    touching = [each for each in final if each.first_start_s < month.end_s and each.end_s > month.start_s]
+    touching = _touching(final, month)
     prepared = [
         (record, batch)
         for record, batch in ((each, load_prepared(connection, each.sequence)) for each in touching)
@@ -72,6 +72,17 @@ def proof_document(connection: Connection, participant_id: str, month: LocalMont
             readings=_readings(connection, member.id, own),
         )
     )
+
+
+def _touching(final: Sequence[BatchRecord], month: LocalMonth) -> Sequence[BatchRecord]:
+    """From the first batch of the month to the last that is of it or corrects it; nothing in between is left out."""
+
+    def is_touching(each: BatchRecord) -> bool:
+        first_s = each.first_start_s if each.corrects_from_s is None else min(each.first_start_s, each.corrects_from_s)
+        return first_s < month.end_s and each.end_s > month.start_s
+
+    places = [place for place, each in enumerate(final) if is_touching(each)]
+    return final[places[0] : places[-1] + 1] if places else ()
 
 
 def _chain(community: Community) -> ChainIdentity:

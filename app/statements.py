@@ -21,7 +21,7 @@ from app.storage.store.settlement import ALLOCATIONS, allocations_between, trans
 from contracts.bills import Bill, BillItem, community_bill
 from contracts.comparison import Gains, full_bill, gains, supplier_only_bill
 from contracts.settlement import Allocation
-from contracts.transfers import member_account
+from contracts.transfers import TransferKind, member_account
 from meters.interval import DeliveryInterval
 
 ITEM_TEXT = {
@@ -82,18 +82,16 @@ def statement_of(connection: Connection, participant_id: str, month: LocalMonth,
     community = the_community(connection)
     schedule = tariff_schedule(connection)
     allocations = _allocations(connection, member.id, month.start_s, month.end_s, community)
-    bill = community_bill(
-        member.id,
-        transfers_between(
-            connection,
-            start_s=month.start_s,
-            end_s=month.end_s,
-            account=member_account(member.id),
-            minutes=community.market_time_unit_minutes,
-        ),
-        allocations,
-        schedule,
+    transfers = transfers_between(
+        connection,
+        start_s=month.start_s,
+        end_s=month.end_s,
+        account=member_account(member.id),
+        minutes=community.market_time_unit_minutes,
     )
+    # What was paid for an invoice is on the account, not on the bill of the month in which it was paid.
+    charged = [each for each in transfers if each.kind is not TransferKind.PAYMENT]
+    bill = community_bill(member.id, charged, allocations, schedule)
     residual, whole = supplied_energy(connection, member, month.start_s, month.end_s, schedule)
     full, alone = full_bill(bill, residual), supplier_only_bill(whole)
     points = len(metering_points(connection, participant_id=member.id))

@@ -9,7 +9,15 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from app.agents.windows import DeviceClass, WindowOrder
-from app.order_entry import SECONDS_PER_HOUR, OrderRefusedError, require_member, require_point, require_price
+from app.order_entry import (
+    SECONDS_PER_HOUR,
+    OrderRefusedError,
+    require_credit,
+    require_member,
+    require_orders_taken,
+    require_point,
+    require_price,
+)
 from app.storage.store.community import the_community
 from app.storage.store.members import MeteringPoint
 from app.storage.store.windows import PlacedWindow, cancel_window, find_window, place_window, standing_windows
@@ -31,10 +39,12 @@ def place_window_by_hand(connection: Connection, wish: WindowOrder, *, now_s: in
     interval_s = the_community(connection).market_time_unit_s
     window = replace(wish, earliest_s=wish.earliest_s or first_open_s(now_s, interval_s))
     _require_time(window, interval_s, now_s=now_s)
+    require_orders_taken(connection, window.earliest_s)
     require_member(connection, window.participant, at_s=window.earliest_s)
     point = require_point(connection, window.metering_point, participant_id=window.participant)
     _require_device(window, point)
     _require_energy(window, point, interval_s)
+    require_credit(connection, window.participant, at_s=window.earliest_s)
     overlapping = standing_windows(
         connection, start_s=window.earliest_s, end_s=window.latest_s, metering_point_id=point.id
     )

@@ -44,6 +44,7 @@ class ClearedInterval:
     reference_curtailed_wh        per metering point what the same network would have curtailed on a day with suppliers
                                   only; the measure of compensation, 0 where not given
     island                        what holds where nobody has a supplier; None where members have one
+    quantities_are_given          by the operator of the grid: what deviates from them is not shared once more
     """
 
     interval: DeliveryInterval
@@ -53,11 +54,17 @@ class ClearedInterval:
     reference_curtailed_wh: Mapping[str, int] = field(default_factory=dict)
     mechanism: str = DEFAULT_MECHANISM
     island: IslandTerms | None = None
+    quantities_are_given: bool = False
 
     def rest_price_micro_per_kwh(self, side: Side, metering_point: str) -> int | None:
         """Price of what is shared beyond contracts; None where nothing is."""
         price = self.clearing_price_micro_per_kwh
         return price if self.island is None else self.island.rest_price_micro_per_kwh(side, metering_point, price)
+
+    @property
+    def pools_leftovers(self) -> bool:
+        """Whether settlement shares what deviates from the contracts."""
+        return MECHANISMS[self.mechanism].properties.pools_leftovers and not self.quantities_are_given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +165,7 @@ def share_energy(
     fills = _matched(filled, seed)
     price = cleared.clearing_price_micro_per_kwh
     pooled: dict[Side, dict[str, int]] = {Side.BUY: {}, Side.SELL: {}}
-    if price is not None and MECHANISMS[cleared.mechanism].properties.pools_leftovers:
+    if price is not None and cleared.pools_leftovers:
         orders = [order for order, _ in pairs]
         offered = {side: _leftovers(side, fills, orders, energies, points, price) for side in Side}
         pooled_wh = min(sum(offered[side].values()) for side in Side)

@@ -5,6 +5,7 @@ from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
 from app.access import Access, declare
+from app.api.accounts import account_api
 from app.api.battery_reports import battery_api
 from app.api.envelopes import envelope_api
 from app.api.gateways import gateway_api
@@ -12,6 +13,7 @@ from app.api.households import household_api
 from app.api.meter_health import health_api
 from app.api.orders import order_api
 from app.api.public import public_api
+from app.api.settlement import settlement_api
 from app.api.tokens import token_api
 from app.api.windows import window_api
 
@@ -26,6 +28,8 @@ BLUEPRINTS: tuple[APIBlueprint, ...] = (
     window_api,
     household_api,
     envelope_api,
+    settlement_api,
+    account_api,
 )
 
 

@@ -32,6 +32,7 @@ HELP = {
     "meter": "Find, read, scan and simulate Modbus meters.",
     "readings": "Import readings of meters that no gateway can read.",
     "restore": "Restore an archive into an empty directory and verify it.",
+    "settlement": "Take in what settlement needs from elsewhere.",
     "statement": "Write a member's statement for a month.",
     "up": "Run a whole community in one process.",
     "verify": "Recompute a statement from device signature to cents.",

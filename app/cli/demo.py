@@ -24,7 +24,7 @@ from app.demo.runner import Progress as Report
 from app.demo.state import DemoPlan, DemoState
 from app.demo.summary import print_address, print_summary
 from app.errors import InputError
-from app.market_choice import MarketChoice
+from app.market_choice import MarketChoice, Timing
 from contracts.embedded import ChainDamagedError
 from contracts.single_writer import AlreadyInUseError
 from grid.feeder import NetworkError
@@ -56,6 +56,13 @@ NAMED_DAYS = {"sunny": SUNNY_DAY, "dark": DARK_DAY}
 @click.option(
     "--mechanism", default=DEFAULT_MECHANISM, show_default=True, help=f"How neighbours trade: {', '.join(MECHANISMS)}."
 )
+@click.option(
+    "--timing",
+    type=click.Choice(list(Timing)),
+    default=Timing.EX_ANTE,
+    show_default=True,
+    help="Orders before delivery, or shared after it.",
+)
 @click.option("--speed", default="max", show_default=True, help="Simulated over real time, for example 60, or max.")
 @click.option("--state", type=FOLDER, help="Keep everything here, and go on from it.")
 @click.option("--serve/--no-serve", default=True, help="Keep the web application up until Ctrl-C.")
@@ -69,6 +76,7 @@ def command(  # noqa: PLR0913 every option of the command line is one argument
     day: str,
     intervals: int,
     mechanism: str,
+    timing: str,
     speed: str,
     state: Path | None,
     serve: bool,
@@ -80,7 +88,7 @@ def command(  # noqa: PLR0913 every option of the command line is one argument
     started = time.monotonic()
     console = Console(stderr=True)
     factor = _factor(speed)
-    plan = _plan(network, households, _day(day), intervals, seed, mechanism)
+    plan = _plan(network, households, _day(day), intervals, seed, mechanism=mechanism, timing=timing)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ended_by_sigterm())
         folder = state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="commonwatt-demo-")))
@@ -111,7 +119,9 @@ def _show(console: Console, demo: Demonstration, result: DemoResult, *, serve: b
         print_address(console, demo.web.url, demo.sign_ins)
 
 
-def _plan(network: str, households: int | None, day: date, intervals: int, seed: str, mechanism: str) -> DemoPlan:
+def _plan(
+    network: str, households: int | None, day: date, intervals: int, seed: str, *, mechanism: str, timing: str
+) -> DemoPlan:
     with refusing(RuleError):
         MarketChoice(mechanism=mechanism).rules(supplier_price=0, feed_in_price=0, tie_seed=seed)
     midnight_s = local_midnight_s(day, TIMEZONE)
@@ -124,6 +134,7 @@ def _plan(network: str, households: int | None, day: date, intervals: int, seed:
         intervals=intervals,
         seed=seed,
         mechanism=mechanism,
+        timing=timing,
     )
 
 

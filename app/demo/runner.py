@@ -161,6 +161,7 @@ class Demonstration:
             self._step(moment_s)
         self._progress("settlement", 0, 1)
         with self.stopwatch.on("settlement"):
+            self._scheduler.share()
             settle_due_periods(self._settlement)
         with self.stopwatch.on("chain"):
             anchor_batches(self._settlement)
@@ -212,6 +213,8 @@ class Demonstration:
             write_whole(self.state.opening, json.dumps(by_home))
         self._visit_meters(interval)
         self._deliver()
+        with self.stopwatch.on("market rounds"):
+            self._scheduler.share()
 
     def _visit_meters(self, interval: DeliveryInterval) -> None:
         """Set-points, readings and batteries; all of it again if the meters' process ended meanwhile."""

@@ -70,7 +70,8 @@ def found(engine: Engine, world: Neighbourhood, plan: DemoPlan, state: DemoState
     """Members, operator, sign-ins and what cars need; what exists stays."""
     found_community(engine, world, network=plan.network, seed=plan.seed)
     with writing(engine) as connection:
-        adopt_choice(connection, MarketChoice(mechanism=plan.mechanism), next_s=world.first_start_s)
+        choice = MarketChoice(mechanism=plan.mechanism, timing=plan.timing)
+        adopt_choice(connection, choice, next_s=world.first_start_s)
     place_cars(engine, world, first_s=plan.first_s, slots=plan.intervals)
     if not state.sign_ins.exists():
         passwords = {OPERATOR_ID: secrets.token_urlsafe(9), _shown(world.homes).home_id: secrets.token_urlsafe(9)}

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from app.errors import InputError
+from app.market_choice import Timing
 from matching.mechanisms import DEFAULT_MECHANISM
 
 
@@ -20,6 +21,7 @@ class DemoPlan:
     intervals: int
     seed: str
     mechanism: str = DEFAULT_MECHANISM
+    timing: str = Timing.EX_ANTE
 
     @property
     def date(self) -> date:

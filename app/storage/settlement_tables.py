@@ -19,7 +19,35 @@ class AllocationRow(SQLModel, table=True):
     residual_import_wh: int
     residual_export_wh: int
     curtailed_wh: int = 0
+    pending: bool = False  # not in a batch yet as it is here
     __table_args__ = (Index("allocation_by_start", "start_s"),)
+
+
+class SettlementRunRow(SQLModel, table=True):
+    """A settlement run that was made over [first_start_s, end_s), and what it found and posted."""
+
+    __tablename__ = "settlement_run"
+    first_start_s: int = Field(primary_key=True, sa_type=BigInteger)
+    name: str = Field(primary_key=True)
+    kind: str  # D1 | SF | R1 | RF
+    end_s: int = Field(sa_type=BigInteger)
+    ran_s: int = Field(sa_type=BigInteger)
+    actor: str
+    intervals_changed: int
+    transfers_posted: int
+    moved_nano: int = Field(sa_type=BigInteger)
+    missing_json: str = Field(sa_type=Text)
+
+
+class GridQuantityRow(SQLModel, table=True):
+    """What the operator of the grid says a metering point shared in an interval."""
+
+    __tablename__ = "grid_quantity"
+    metering_point_id: str = Field(primary_key=True)
+    start_s: int = Field(primary_key=True, sa_type=BigInteger)
+    bought_wh: int
+    sold_wh: int
+    received_s: int = Field(sa_type=BigInteger)
 
 
 class TransferRow(SQLModel, table=True):
@@ -45,6 +73,9 @@ class SettlementBatch(SQLModel, table=True):
     sequence: int = Field(primary_key=True)
     first_start_s: int = Field(sa_type=BigInteger)
     end_s: int = Field(sa_type=BigInteger)
+    corrects_from_s: int | None = Field(
+        default=None, sa_type=BigInteger
+    )  # first interval before its own that it corrects
     trades_root: str
     readings_root: str
     evidence_hash: str

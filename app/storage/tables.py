@@ -7,6 +7,8 @@ nano-units of currency, prices integer micro-units per kWh. Only this package re
 from sqlalchemy import BigInteger, Table, Text
 from sqlmodel import Field, SQLModel
 
+from app.storage.account_tables import InvoiceRow, PaymentRow
+from app.storage.preference_tables import Preference, PreferenceVersion
 from app.storage.reading_tables import (
     ContributionRow,
     DeviceHead,
@@ -21,8 +23,10 @@ from app.storage.settlement_tables import (
     BatchPart,
     BatchPublic,
     ChainOutbox,
+    GridQuantityRow,
     MemberSalt,
     SettlementBatch,
+    SettlementRunRow,
     TransferRow,
 )
 from app.storage.window_tables import WindowOrderRow, WindowOwnUse
@@ -42,19 +46,24 @@ __all__ = [
     "DeviceReportRow",
     "Envelope",
     "Gateway",
+    "GridQuantityRow",
     "IngestAlarm",
     "IntervalEnergyRow",
+    "InvoiceRow",
     "MarketChoiceRow",
     "MarketOrder",
     "MarketRound",
     "MemberSalt",
     "MeteringPoint",
     "Participant",
+    "PaymentRow",
     "Preference",
+    "PreferenceVersion",
     "ReadingBatchRow",
     "ReadingRow",
     "SetPoint",
     "SettlementBatch",
+    "SettlementRunRow",
     "SupplyContract",
     "TariffVersion",
     "TradeRow",
@@ -89,7 +98,7 @@ class Participant(SQLModel, table=True):
     id: str = Field(primary_key=True)
     display_name: str
     email: str | None = Field(default=None, unique=True)
-    role: str = "household"  # household | operator
+    role: str = "household"  # household | operator | treasurer
     status: str = "active"  # active | suspended
     vat_class: str = "private"
     lane: int | None = Field(default=None, unique=True)
@@ -134,17 +143,6 @@ class SupplyContract(SQLModel, table=True):
     feed_in_price_micro_per_kwh: int
     valid_from_s: int = Field(sa_type=BigInteger)
     valid_to_s: int | None = Field(default=None, sa_type=BigInteger)
-
-
-class Preference(SQLModel, table=True):
-    """A participant's standing limits; None means the community's default."""
-
-    participant_id: str = Field(primary_key=True, foreign_key="participant.id")
-    sell_at_least_micro_per_kwh: int | None = None
-    buy_at_most_micro_per_kwh: int | None = None
-    autonomy: str = "full"  # suggest | semi | full
-    trading_paused: bool = False
-    changed_s: int = Field(default=0, sa_type=BigInteger)
 
 
 class Gateway(SQLModel, table=True):

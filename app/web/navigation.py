@@ -30,6 +30,7 @@ HOUSEHOLD = (
         icon="bill",
         within=("household.statement", "household.verify_bill", "household.check_bill"),
     ),
+    Place(endpoint="household.account", label="Account"),
     Place(endpoint="household.preferences", label="Preferences", within=("household.save_preferences",)),
     Place(endpoint="household.devices", label="Devices"),
     Place(
@@ -37,7 +38,7 @@ HOUSEHOLD = (
         label="More",
         icon="more",
         only_small=True,
-        within=("household.preferences", "household.devices", "household.follow_interval"),
+        within=("household.account", "household.preferences", "household.devices", "household.follow_interval"),
     ),
 )
 OPERATOR = (
@@ -46,16 +47,18 @@ OPERATOR = (
     Place(endpoint="operator.rounds", label="Rounds", icon="rounds", within=("operator.round_page",)),
     Place(endpoint="operator.devices", label="Devices", icon="gateway"),
     Place(endpoint="operator.settlement", label="Settlement"),
+    Place(endpoint="treasury.accounts", label="Accounts", within=("treasury.import_bank",)),
     Place(endpoint="operator.member_list", label="Members"),
     Place(
         endpoint="operator.more",
         label="More",
         icon="more",
         only_small=True,
-        within=("operator.settlement", "operator.member_list"),
+        within=("operator.settlement", "treasury.accounts", "operator.member_list"),
     ),
 )
-_BY_ROLE = {"household": HOUSEHOLD, "operator": OPERATOR}
+TREASURER = (Place(endpoint="treasury.accounts", label="Accounts", icon="bill", within=("treasury.import_bank",)),)
+_BY_ROLE = {"household": HOUSEHOLD, "operator": OPERATOR, "treasurer": TREASURER}
 
 
 def navigation(role: str | None, endpoint: str | None) -> tuple[Place, ...]:

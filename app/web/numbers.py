@@ -32,6 +32,14 @@ def typed_energy_wh(text: str) -> int:
     return int(value)
 
 
+def typed_cents(text: str) -> int:
+    """A sum of money typed in units of currency as whole cents, above zero. Raises TypedNumberError."""
+    value = _decimal(text, "Type a sum, for example 12.50.") * 100
+    if value <= 0 or value % 1:
+        raise TypedNumberError("Type a sum above zero with at most two decimals.")
+    return int(value)
+
+
 def _decimal(text: str, remedy: str) -> Decimal:
     cleaned = text.strip().replace(",", ".")
     try:

@@ -86,6 +86,14 @@ def community(engine: Engine) -> Engine:
 
 
 @pytest.fixture
+def invoiced(community: Engine) -> Engine:
+    """The neighbourhood, in which bela owes 25.70 and anna is owed 16.31; tina is its treasurer."""
+    from tests.app.two_invoices import issue_two
+
+    return issue_two(community)
+
+
+@pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Local settings with the database and keys below the test's own directory."""
     return Settings.load(None, {"COMMONWATT_STATE": str(tmp_path), "COMMONWATT_SECRET_KEY": "t" * 40})

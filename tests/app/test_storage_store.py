@@ -114,7 +114,8 @@ def test_preferences_replace_each_other_and_default_without_a_row(any_community:
         members.save_preference(connection, replace(wish, trading_paused=True))
         members.save_preference(connection, wish)
     with reading(any_community) as connection:
-        assert members.preferences(connection) == {"anna": wish}
+        assert members.preferences_at(connection, 5) == {"anna": wish}
+        assert members.preferences_at(connection, 4) == {}
         assert members.preference_of(connection, "bela") == members.Preference(participant_id="bela")
 
 

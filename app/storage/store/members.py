@@ -13,6 +13,9 @@ PARTICIPANTS = core_table(tables.Participant)
 POINTS = core_table(tables.MeteringPoint)
 CONTRACTS = core_table(tables.SupplyContract)
 PREFERENCES = core_table(tables.Preference)
+PREFERENCE_VERSIONS = core_table(tables.PreferenceVersion)
+OPEN_END_S = 1 << 60
+"""Later than any interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +185,16 @@ def contracts_at(connection: Connection, instant_s: int) -> dict[str, SupplyCont
     return {str(row["participant_id"]): _contract(row) for row in rows}
 
 
+def contract_spans(connection: Connection) -> dict[str, tuple[tuple[int, int], ...]]:
+    """When each participant has or had contracts: [from, to) by participant, `to` far away where it is open."""
+    spans: dict[str, tuple[tuple[int, int], ...]] = {}
+    rows = connection.execute(select(CONTRACTS).order_by(CONTRACTS.c.valid_from_s)).mappings()
+    for row in rows:
+        span = (row["valid_from_s"], OPEN_END_S if row["valid_to_s"] is None else row["valid_to_s"])
+        spans[row["participant_id"]] = (*spans.get(row["participant_id"], ()), span)
+    return spans
+
+
 def contract_at(connection: Connection, participant_id: str, instant_s: int) -> SupplyContract | None:
     """A participant's contract at `instant_s`, None without one."""
     query = _contracts_at(instant_s).where(CONTRACTS.c.participant_id == participant_id)
@@ -193,11 +206,13 @@ def save_preference(connection: Connection, preference: Preference) -> None:
     """Store a participant's standing limits in place of the earlier ones."""
     columns = ("sell_at_least_micro_per_kwh", "buy_at_most_micro_per_kwh", "autonomy", "trading_paused", "changed_s")
     upsert(connection, PREFERENCES, [asdict(preference)], replacing=columns)
+    upsert(connection, PREFERENCE_VERSIONS, [asdict(preference)], replacing=columns[:-1])
 
 
-def preferences(connection: Connection) -> dict[str, Preference]:
-    """Every stored preference by participant; who has none keeps the defaults."""
-    rows = connection.execute(select(PREFERENCES)).mappings()
+def preferences_at(connection: Connection, instant_s: int) -> dict[str, Preference]:
+    """Every preference as it was at `instant_s`, by participant; who had none kept the defaults."""
+    query = select(PREFERENCE_VERSIONS).where(PREFERENCE_VERSIONS.c.changed_s <= instant_s)
+    rows = connection.execute(query.order_by(PREFERENCE_VERSIONS.c.changed_s)).mappings()
     return {str(row["participant_id"]): Preference(**row) for row in rows}
 
 

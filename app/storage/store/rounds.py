@@ -96,6 +96,18 @@ def last_round_start_s(connection: Connection) -> int | None:
     return connection.execute(select(func.max(ROUNDS.c.start_s))).scalar()
 
 
+def first_settled_from_s(connection: Connection, from_s: int) -> int | None:
+    """Start of the first settled interval that starts at `from_s` or later."""
+    settled = select(func.min(ROUNDS.c.start_s)).where(ROUNDS.c.state == "settled", ROUNDS.c.start_s >= from_s)
+    return connection.execute(settled).scalar()
+
+
+def last_settled_before_s(connection: Connection, end_s: int) -> int | None:
+    """Start of the last settled interval that starts before `end_s`."""
+    settled = select(func.max(ROUNDS.c.start_s)).where(ROUNDS.c.state == "settled", ROUNDS.c.start_s < end_s)
+    return connection.execute(settled).scalar()
+
+
 def last_cleared_start_s(connection: Connection) -> int | None:
     """Start of the latest interval whose result was published, None before the first."""
     cleared = ROUNDS.c.clearing_hash.is_not(None)
@@ -144,6 +156,11 @@ def save_clearing(
     )
     insert_all(connection, TRADES, ({**asdict(trade), "start_s": start_s} for trade in trades))
     insert_all(connection, SET_POINTS, (asdict(point) for point in set_points))
+
+
+def save_set_points(connection: Connection, set_points: Iterable[SetPoint]) -> None:
+    """What gateways keep to in an interval whose round is cleared after delivery; what was told stays."""
+    insert_new(connection, SET_POINTS, (asdict(point) for point in set_points))
 
 
 def mark_settled(connection: Connection, start_s: int) -> None:

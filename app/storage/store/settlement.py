@@ -57,7 +57,10 @@ class StoredAllocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRecord:
-    """A batch of settled intervals [first_start_s, end_s); chain columns are None until it is final."""
+    """A batch of settled intervals [first_start_s, end_s); chain columns are None until it is final.
+
+    corrects_from_s  start of the earliest interval before its own that it sets right, None without one
+    """
 
     sequence: int
     first_start_s: int
@@ -67,6 +70,7 @@ class BatchRecord:
     evidence_hash: str
     net_json: str
     prepared_s: int
+    corrects_from_s: int | None = None
     state: str = "prepared"
     tx_hash: str | None = None
     block_number: int | None = None
@@ -90,18 +94,19 @@ def post_transfers(connection: Connection, transfers: Iterable[Transfer]) -> int
 
 
 def save_allocations(connection: Connection, start_s: int, run: str, allocations: Iterable[SharedEnergy]) -> None:
-    """Store how the interval's energy was shared; a later run replaces the earlier."""
+    """Store how the interval's energy was shared, for the next batch to hold; a later run replaces the earlier."""
     columns = ("run", "bought_wh", "sold_wh", "residual_import_wh", "residual_export_wh", "curtailed_wh")
     rows = (
         {
             "metering_point_id": allocation.metering_point,
             "start_s": start_s,
             "run": run,
+            "pending": True,
             **{name: getattr(allocation, name) for name in columns[1:]},
         }
         for allocation in allocations
     )
-    upsert(connection, ALLOCATIONS, rows, replacing=columns)
+    upsert(connection, ALLOCATIONS, rows, replacing=("pending", *columns))
 
 
 def prepare_batch(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from app.market_choice import choice_at
 from app.storage.store.orders import ORDERS, ROUNDS
 from app.storage.store.rounds import TRADES
 
@@ -75,9 +76,10 @@ def order_outcomes(
 
 
 def open_starts_s(connection: Connection, *, now_s: int) -> tuple[int, ...]:
-    """Intervals whose book is open now, in order."""
+    """Intervals whose book is open now, in order; none where energy is shared after delivery."""
     query = select(ROUNDS.c.start_s).where(ROUNDS.c.state == "open", ROUNDS.c.start_s > now_s)
-    return tuple(connection.execute(query.order_by(ROUNDS.c.start_s)).scalars())
+    starts = connection.execute(query.order_by(ROUNDS.c.start_s)).scalars()
+    return tuple(start_s for start_s in starts if not choice_at(connection, start_s).shares_after_delivery)
 
 
 def _outcome(

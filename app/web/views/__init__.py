@@ -1,6 +1,7 @@
 """Every page, by blueprint: importing a module of this package registers its routes."""
 
 from app.web.views import (  # noqa: F401  imported for the routes they register
+    account,
     bill_check,
     explorer,
     home,
@@ -8,6 +9,7 @@ from app.web.views import (  # noqa: F401  imported for the routes they register
     journey,
     operator_devices,
     operator_network,
+    operator_settlement,
     orders,
     preferences,
     statements,
@@ -17,5 +19,6 @@ from app.web.views.assets import assets
 from app.web.views.household_access import household
 from app.web.views.operator import operator
 from app.web.views.public import public
+from app.web.views.treasury import treasury
 
-blueprints = (assets, public, household, operator)
+blueprints = (assets, public, household, operator, treasury)

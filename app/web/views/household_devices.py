@@ -32,6 +32,7 @@ MORE_PAGES = (
     MorePage(
         endpoint="household.preferences", icon="sliders", label="Preferences", what="Your two limits, and a pause."
     ),
+    MorePage(endpoint="household.account", icon="bill", label="Account", what="Balance, invoices, payments."),
     MorePage(endpoint="household.devices", icon="meter", label="Devices", what="Your meter and how well it reports."),
     MorePage(
         endpoint="household.follow",

@@ -12,7 +12,6 @@ from app.web.context import day_asked_for, engine, page, require_interval
 from app.web.explanations import binding_limits, phase_sentences
 from app.web.read_models.operations import (
     CommunityState,
-    batches,
     community_state,
     members,
     round_detail,
@@ -23,7 +22,6 @@ from app.web.views.household_access import LATEST_S
 
 operator = Blueprint("operator", __name__, url_prefix="/operator")
 declare(operator, Access.OPERATOR)
-BATCHES_LISTED = 60
 
 
 @operator.get("")
@@ -129,14 +127,6 @@ def network_drawing() -> dict[str, Any]:
     """The network's picture, empty without one."""
     community = page().community
     return dict(json.loads((community.drawing_json if community else None) or "{}"))
-
-
-@operator.get("/settlement")
-def settlement() -> str:
-    """The newest settlement batches."""
-    with reading(engine()) as connection:
-        found = batches(connection, newest=BATCHES_LISTED)
-    return render_template("operator/settlement.html", batches=found)
 
 
 @operator.get("/members")

@@ -16,6 +16,7 @@ declare(public, Access.PUBLIC)
 TOTALS_DAYS = 7
 TOTALS_KEPT = "commonwatt.public_totals"
 GATE_MINUTES = 15
+HOME_OF_ROLE = {"operator": "operator.dashboard", "treasurer": "treasury.accounts", "household": "household.home"}
 THEMES = ("light", "dark")
 A_YEAR_S = 31_536_000
 
@@ -24,8 +25,7 @@ A_YEAR_S = 31_536_000
 def start() -> str | Response:
     """Who is signed in goes on to their own first page; everybody else reads what this is."""
     if current_user.is_authenticated:
-        home = "operator.dashboard" if current_user.role == "operator" else "household.home"
-        return redirect(url_for(home))
+        return redirect(url_for(HOME_OF_ROLE[current_user.role]))
     present = page()
     totals = None if present.community is None else _totals(present)
     return render_template("public/start.html", totals=totals, totals_days=TOTALS_DAYS)

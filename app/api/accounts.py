@@ -1,0 +1,127 @@
+"""A member's own account, and the treasurer's invoices, payments and bank statements."""
+
+from apiflask import APIBlueprint
+
+from app.access import Access, access, viewer
+from app.accounts import account_of, all_accounts
+from app.api.account_schemas import (
+    AccountAnswer,
+    AccountsAnswer,
+    BankAnswer,
+    BankRequest,
+    InvoiceAnswer,
+    PaidRequest,
+    PaymentAnswer,
+    UnmatchedAnswer,
+)
+from app.bank_statement import import_bank_statement
+from app.errors import InputError
+from app.payments import InvoiceState, PaymentRefusedError, mark_paid
+from app.platform import platform
+from app.problems import ProblemError
+from app.storage.database import reading, writing
+from app.storage.store.accounts import Payment
+
+account_api = APIBlueprint("account_api", __name__, tag="Accounts")
+
+
+@account_api.get("/account")
+@access(Access.HOUSEHOLD)
+@account_api.output(AccountAnswer)
+@account_api.doc(security="bearer")
+def own_account() -> AccountAnswer:
+    """Your balance, credit limit, invoices and payments."""
+    with reading(platform().engine) as connection:
+        account = account_of(connection, viewer().id, now_s=platform().now_s())
+    return AccountAnswer(
+        balance_nano=account.balance_nano,
+        credit_limit_nano=account.credit_limit_nano,
+        invoices=[_invoice(each) for each in account.invoices],
+        payments=[_payment(each) for each in account.payments],
+    )
+
+
+@account_api.get("/treasury")
+@access(Access.TREASURER)
+@account_api.output(AccountsAnswer)
+@account_api.doc(security="bearer")
+def accounts() -> AccountsAnswer:
+    """Every invoice and payment."""
+    with reading(platform().engine) as connection:
+        invoices, payments = all_accounts(connection)
+    return AccountsAnswer(
+        invoices=[_invoice(each) for each in invoices], payments=[_payment(each) for each in payments]
+    )
+
+
+@account_api.post("/treasury/invoices/<invoice_id>/payments")
+@access(Access.TREASURER)
+@account_api.input(PaidRequest)
+@account_api.output(PaymentAnswer, status_code=201)
+@account_api.doc(security="bearer")
+def record_payment(invoice_id: str, json_data: PaidRequest) -> PaymentAnswer:
+    """The money of an invoice has moved at the bank."""
+    try:
+        with writing(platform().engine) as connection:
+            payment = mark_paid(
+                connection,
+                invoice_id,
+                amount_cents=json_data.amount_cents,
+                actor=viewer().id,
+                now_s=platform().now_s(),
+            )
+    except PaymentRefusedError as error:
+        raise ProblemError(404 if error.slug == "unknown-invoice" else 409, error.slug, str(error)) from error
+    return _payment(payment)
+
+
+@account_api.post("/treasury/bank-statements")
+@access(Access.TREASURER)
+@account_api.input(BankRequest)
+@account_api.output(BankAnswer)
+@account_api.doc(security="bearer")
+def take_bank_statement(json_data: BankRequest) -> BankAnswer:
+    """Post the payments of the bank's statement. The same file again posts nothing; one wrong line and nothing is."""
+    try:
+        with writing(platform().engine) as connection:
+            result = import_bank_statement(
+                connection, json_data.csv.splitlines(), actor=viewer().id, now_s=platform().now_s()
+            )
+    except InputError as error:
+        raise ProblemError(422, "bank-statement", f"{error}.") from error
+    return BankAnswer(
+        posted=[_payment(each) for each in result.posted],
+        known=result.known,
+        confirmed=result.confirmed,
+        unmatched=[
+            UnmatchedAnswer(line=each.line.line, amount_cents=each.line.amount_cents, reason=each.reason)
+            for each in result.unmatched
+        ],
+    )
+
+
+def _invoice(each: InvoiceState) -> InvoiceAnswer:
+    invoice = each.invoice
+    return InvoiceAnswer(
+        id=invoice.id,
+        member=invoice.participant_id,
+        month=invoice.month,
+        number=invoice.number,
+        total_cents=invoice.total_cents,
+        due_cents=each.due_cents,
+        state=each.state,
+        reference=invoice.reference,
+        issued_s=invoice.issued_s,
+    )
+
+
+def _payment(each: Payment) -> PaymentAnswer:
+    return PaymentAnswer(
+        id=each.id,
+        invoice=each.invoice_id,
+        member=each.participant_id,
+        amount_cents=each.amount_cents,
+        booked_on=each.booked_on,
+        bank_reference=each.bank_reference,
+        tx_hash=each.tx_hash,
+    )
