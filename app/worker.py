@@ -17,10 +17,12 @@ from app.jobs import Scheduler
 from app.leadership import Leadership
 from app.ledger_access import LateLedger, LedgerAccess, open_ledger, settler_key
 from app.market_round import MarketDesk
+from app.secret_values import new_key_file
 from app.settlement_run import SettlementDesk
-from app.storage.database import reading
+from app.storage.database import reading, writing
 from app.storage.store.community import Community, find_community
 from app.storage.store.rounds import last_cleared_start_s
+from app.wallets import keep_keys
 from app.worker_state import WorkerState, tell_state
 from contracts.chain import ChainUnreachable
 from contracts.embedded import CHAIN_FILE, ChainDamagedError
@@ -156,6 +158,9 @@ class Worker:
 
     def _open_ledger(self) -> LedgerAccess:
         state = self._settings.state
+        secret = bytes.fromhex(new_key_file(self._settings.keys / "members"))
+        with writing(self._engine) as connection:
+            keep_keys(connection, secret, now_s=int(self._clock().timestamp()))
         try:
             return open_ledger(
                 self._engine,

@@ -78,3 +78,27 @@ class BankAnswer(BaseModel):
     known: int
     confirmed: int
     unmatched: list[UnmatchedAnswer]
+
+
+class WalletRequest(Incoming):
+    """The address of a wallet of your own, with its checksum."""
+
+    address: Annotated[str, Field(max_length=42)]
+
+
+class WalletMessage(BaseModel):
+    """What to sign with it (EIP-4361, personal_sign), within ten minutes."""
+
+    message: str
+
+
+class SignatureRequest(Incoming):
+    """The wallet's signature under the message, 0x and 130 digits."""
+
+    signature: Annotated[str, Field(max_length=200)]
+
+
+class WalletAnswer(BaseModel):
+    """The address that is bound to your account."""
+
+    address: str

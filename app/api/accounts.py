@@ -1,5 +1,7 @@
 """A member's own account, and the treasurer's invoices, payments and bank statements."""
 
+from urllib.parse import urlsplit
+
 from apiflask import APIBlueprint
 
 from app.access import Access, access, viewer
@@ -12,7 +14,11 @@ from app.api.account_schemas import (
     InvoiceAnswer,
     PaidRequest,
     PaymentAnswer,
+    SignatureRequest,
     UnmatchedAnswer,
+    WalletAnswer,
+    WalletMessage,
+    WalletRequest,
 )
 from app.bank_statement import import_bank_statement
 from app.errors import InputError
@@ -21,6 +27,7 @@ from app.platform import platform
 from app.problems import ProblemError
 from app.storage.database import reading, writing
 from app.storage.store.accounts import Payment
+from app.wallets import Site, WalletRefusedError, begin_binding, bind_wallet
 
 account_api = APIBlueprint("account_api", __name__, tag="Accounts")
 
@@ -39,6 +46,38 @@ def own_account() -> AccountAnswer:
         invoices=[_invoice(each) for each in account.invoices],
         payments=[_payment(each) for each in account.payments],
     )
+
+
+@account_api.post("/account/wallet")
+@access(Access.HOUSEHOLD)
+@account_api.input(WalletRequest)
+@account_api.output(WalletMessage)
+@account_api.doc(security="bearer")
+def ask_for_wallet(json_data: WalletRequest) -> WalletMessage:
+    """Ask for the message that binds a wallet of your own."""
+    base_url = platform().settings.web.base_url
+    site = Site(domain=urlsplit(base_url).netloc, uri=base_url)
+    try:
+        with writing(platform().engine) as connection:
+            message = begin_binding(connection, viewer().id, json_data.address, site=site, now_s=platform().now_s())
+    except WalletRefusedError as error:
+        raise ProblemError(409, error.slug, str(error)) from error
+    return WalletMessage(message=message)
+
+
+@account_api.put("/account/wallet")
+@access(Access.HOUSEHOLD)
+@account_api.input(SignatureRequest)
+@account_api.output(WalletAnswer)
+@account_api.doc(security="bearer")
+def bind_own_wallet(json_data: SignatureRequest) -> WalletAnswer:
+    """Bind the wallet that signed the message."""
+    try:
+        with writing(platform().engine) as connection:
+            address = bind_wallet(connection, viewer().id, json_data.signature, now_s=platform().now_s())
+    except WalletRefusedError as error:
+        raise ProblemError(409, error.slug, str(error)) from error
+    return WalletAnswer(address=address)
 
 
 @account_api.get("/treasury")

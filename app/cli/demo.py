@@ -58,8 +58,8 @@ NAMED_DAYS = {"sunny": SUNNY_DAY, "dark": DARK_DAY}
 )
 @click.option(
     "--timing",
-    type=click.Choice(list(Timing)),
-    default=Timing.EX_ANTE,
+    type=click.Choice([each.value for each in Timing]),
+    default=Timing.EX_ANTE.value,
     show_default=True,
     help="Orders before delivery, or shared after it.",
 )

@@ -1,9 +1,9 @@
-"""The database tables of invoices and payments.
+"""The database tables of invoices, payments and wallets.
 
 Columns as in `tables`, which is where everybody imports them from.
 """
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Text
 from sqlmodel import Field, SQLModel
 
 
@@ -34,3 +34,23 @@ class PaymentRow(SQLModel, table=True):
     actor: str
     recorded_s: int = Field(sa_type=BigInteger)
     tx_hash: str | None = None
+
+
+class MemberKeyRow(SQLModel, table=True):
+    """A key that the platform keeps for a member without a wallet, encrypted for this member alone."""
+
+    __tablename__ = "member_key"
+    participant_id: str = Field(primary_key=True, foreign_key="participant.id")
+    address: str = Field(unique=True)
+    keystore_json: str = Field(sa_type=Text)
+    made_s: int = Field(sa_type=BigInteger)
+
+
+class WalletChallengeRow(SQLModel, table=True):
+    """The message that a member's own wallet is asked to sign."""
+
+    __tablename__ = "wallet_challenge"
+    participant_id: str = Field(primary_key=True, foreign_key="participant.id")
+    address: str
+    message: str = Field(sa_type=Text)
+    expires_s: int = Field(sa_type=BigInteger)

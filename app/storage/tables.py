@@ -7,7 +7,7 @@ nano-units of currency, prices integer micro-units per kWh. Only this package re
 from sqlalchemy import BigInteger, Table, Text
 from sqlmodel import Field, SQLModel
 
-from app.storage.account_tables import InvoiceRow, PaymentRow
+from app.storage.account_tables import InvoiceRow, MemberKeyRow, PaymentRow, WalletChallengeRow
 from app.storage.preference_tables import Preference, PreferenceVersion
 from app.storage.reading_tables import (
     ContributionRow,
@@ -53,6 +53,7 @@ __all__ = [
     "MarketChoiceRow",
     "MarketOrder",
     "MarketRound",
+    "MemberKeyRow",
     "MemberSalt",
     "MeteringPoint",
     "Participant",
@@ -68,6 +69,7 @@ __all__ = [
     "TariffVersion",
     "TradeRow",
     "TransferRow",
+    "WalletChallengeRow",
     "WindowOrderRow",
     "WindowOwnUse",
     "core_table",

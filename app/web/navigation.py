@@ -30,7 +30,7 @@ HOUSEHOLD = (
         icon="bill",
         within=("household.statement", "household.verify_bill", "household.check_bill"),
     ),
-    Place(endpoint="household.account", label="Account"),
+    Place(endpoint="household.account", label="Account", within=("household.ask_for_wallet",)),
     Place(endpoint="household.preferences", label="Preferences", within=("household.save_preferences",)),
     Place(endpoint="household.devices", label="Devices"),
     Place(

@@ -125,6 +125,11 @@ def change_participant(connection: Connection, participant: Participant) -> None
     connection.execute(update(PARTICIPANTS).where(PARTICIPANTS.c.id == participant.id).values(**values))
 
 
+def set_account_address(connection: Connection, participant_id: str, address: str) -> None:
+    """Store the address at which a member's wallet, or the platform for the member, holds the key."""
+    connection.execute(update(PARTICIPANTS).where(PARTICIPANTS.c.id == participant_id).values(account_address=address))
+
+
 def add_metering_point(connection: Connection, point: MeteringPoint) -> None:
     """Insert a new metering point of a known participant."""
     connection.execute(POINTS.insert(), asdict(point))
