@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid.limits import FloatArray
-from matching.book import CURTAILABLE, FIRM, FIRMNESSES, BoolArray, IntArray, OrderBook
+from matching.book import CURTAILABLE, FIRM, FIRMNESSES, BoolArray, IntArray, OrderBook, blocks
 from matching.orders import PRICE_TICK_MICRO_PER_KWH
 
 NO_GROUP = -1
@@ -142,14 +142,17 @@ def parts_of(
     book: OrderBook, quantity_wh: IntArray, bus_position: IntArray, match_class: IntArray | None = None
 ) -> Parts:
     """What stays the same of a book while the rows change; parameters as of `aggregate`."""
-    moving_bus = bus_position * (book.firmness_codes != FIRM)
-    bus_count, price_range = int(moving_bus.max(initial=0)) + 1, _Range.of(book.limit_micro_per_kwh)
-    place = (book.is_sell * np.int64(len(FIRMNESSES)) + book.firmness_codes) * bus_count + moving_bus
-    apart_count = 1
-    if match_class is not None:
-        apart_count = int(match_class.max(initial=0)) + 1
-        place = place * apart_count + match_class
-    keys, of_order = distinct(place * price_range.count + price_range.rank(book.limit_micro_per_kwh))
+    bus_count, price_range = int(bus_position.max(initial=0)) + 1, _Range.of(book.limit_micro_per_kwh)
+    apart_count = 1 if match_class is None else int(match_class.max(initial=0)) + 1
+    key = np.empty(len(book), dtype=np.int64)
+    for at in blocks(len(book)):
+        firmness = book.firmness_codes[at]
+        place = (book.is_sell[at] * np.int64(len(FIRMNESSES)) + firmness) * bus_count
+        place += bus_position[at] * (firmness != FIRM)
+        if match_class is not None:
+            place = place * apart_count + match_class[at]
+        key[at] = place * price_range.count + price_range.rank(book.limit_micro_per_kwh[at])
+    keys, of_order = distinct(key)
     place, price = keys // price_range.count, price_range.value(keys % price_range.count)
     place, part_match_class = place // apart_count, place % apart_count
     side_and_firmness = place // bus_count
@@ -237,9 +240,9 @@ def distinct(values: IntArray) -> tuple[IntArray, IntArray]:
     if highest - lowest >= COUNTED_TIMES * values.size:
         distinct, number = np.unique(values, return_inverse=True)
         return distinct, number
-    occurs = np.zeros(highest - lowest + 1, dtype=np.bool_)
-    occurs[values - lowest] = True
-    return np.flatnonzero(occurs) + lowest, (np.cumsum(occurs) - 1)[values - lowest]
+    occurs, offset = np.zeros(highest - lowest + 1, dtype=np.bool_), values - lowest
+    occurs[offset] = True
+    return np.flatnonzero(occurs) + lowest, (np.cumsum(occurs) - 1)[offset]
 
 
 def sum_per(number: IntArray, values: IntArray, count: int) -> IntArray:

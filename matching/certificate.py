@@ -80,16 +80,28 @@ def each_rounded(values: FloatArray) -> FloatArray:
 
 def exact_sum(values: IntArray) -> int:
     """Sum of whole numbers, exact even where it is beyond 64 bits."""
-    largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
-    if largest * values.size < 2**63:
+    return _summed(values, is_short=_is_short(values))
+
+
+def _is_short(values: IntArray) -> bool:
+    """Whether no sum of any of them is beyond 64 bits."""
+    return max(int(values.max(initial=0)), -int(values.min(initial=0))) * values.size < 2**63
+
+
+def _summed(values: IntArray, *, is_short: bool) -> int:
+    if is_short:
         return int(values.sum())
     return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
 
 
 def bought_and_sold(values: IntArray, is_sell: BoolArray) -> tuple[int, int]:
     """Exact sums over the buyers and over the sellers."""
-    total = sum(exact_sum(values[at]) for at in blocks(values.size))
-    sold = sum(exact_sum(values[at] * is_sell[at]) for at in blocks(values.size))
+    total = sold = 0
+    for at in blocks(values.size):
+        block = values[at]
+        is_short = _is_short(block)
+        total += _summed(block, is_short=is_short)
+        sold += _summed(block * is_sell[at], is_short=is_short)
     return total - sold, sold
 
 

@@ -121,14 +121,14 @@ def _pools(
     of_cell, first = _alike(cells, respected | priced)
     total: FloatArray = np.bincount(of_cell, weights=solution.accepted_wh, minlength=first.size).astype(np.float64)
     capacity = sum_per(of_cell, caps, first.size)
-    side = np.where(cells.is_sell[first], 1.0, -1.0)
-    effect = side * cells.class_effect[:, cells.moved_class[first]]
+    side, place = np.where(cells.is_sell[first], 1.0, -1.0), cells.moved_class[first]
     apart = respected & ~priced
     if apart.any():
-        left = problem.room - effect @ total - cells.relief @ solution.curtailed_wh
+        effect = side * cells.class_effect[:, place][apart]
+        left = problem.room[apart] - effect @ total - cells.relief[apart] @ solution.curtailed_wh
         equally_good = _alike(cells, priced)[0][first]
-        total = nearest_to_pro_rata(total, capacity, equally_good, effect=effect[apart], room=left[apart])
-    network_cost = duals.shadow_price @ effect
+        total = nearest_to_pro_rata(total, capacity, equally_good, effect=effect, room=left)
+    network_cost = side * (duals.shadow_price @ cells.class_effect)[place]
     surplus = side * (duals.price_micro_per_kwh - cells.price_micro_per_kwh[first]) - network_cost
     # What loads a binding row is rounded down, what relieves one is rounded up.
     whole = np.where(network_cost < 0.0, np.ceil(total - PART_WH), np.floor(total + PART_WH)).astype(np.int64)
@@ -139,7 +139,7 @@ def _pools(
         capacity_wh=capacity,
         surplus=surplus,
         network_cost=network_cost,
-        moves_rows=(effect != 0.0).any(axis=0),
+        moves_rows=(cells.class_effect != 0.0).any(axis=0)[place],
     )
 
 
@@ -185,12 +185,20 @@ def _balanced(
         room = np.where(step > 0, np.where(surplus >= -NOISE_MICRO_PER_KWH, capacity - total, 0), total)
         harm = np.where(room > 0, np.maximum(-step * surplus, 0.0), np.inf)
         loads = np.round(np.maximum(step * network_cost, 0.0) / NOISE_MICRO_PER_KWH)
-        best = int(np.lexsort((moves_rows, loads, np.round(harm / NOISE_MICRO_PER_KWH)))[0])
+        best = _first_of(np.round(harm / NOISE_MICRO_PER_KWH), loads, moves_rows)
         assert room[best] > 0, "nothing is left to balance the market with"
         moved = min(abs(imbalance), int(room[best]))
         total[best] += moved * int(step[best])
         imbalance += moved * int(side[best] * step[best])
     return total[:-2], (int(total[-2]), int(total[-1]))
+
+
+def _first_of(*keys: FloatArray | BoolArray) -> int:
+    """The place of the least first key, among equal ones of the least second, and so on; the first of these."""
+    at = np.arange(keys[0].size)
+    for key in keys:
+        at = at[key[at] == key[at].min()]
+    return int(at[0])
 
 
 def _share_pools(

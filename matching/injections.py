@@ -41,13 +41,18 @@ class Feeder:
     @property
     def flexible(self) -> BoolArray:
         """[n_order] which orders flow only as far as they are accepted."""
+        return self._flexible_places[self.place]
+
+    @property
+    def _flexible_places(self) -> BoolArray:
         marked = np.zeros((self.base_w.size, len(FIRMNESSES), 2), dtype=np.bool_)
         marked[:, FLEXIBLE] = True
-        return marked.reshape(-1)[self.place]
+        return marked.reshape(-1)
 
     def accepts_flexible(self, accepted_wh: IntArray) -> bool:
         """Whether anything is accepted of a flexible order."""
-        return bool(self._per_place(accepted_wh)[:, FLEXIBLE].any())
+        marked = self._flexible_places
+        return any((accepted_wh[at] * marked[self.place[at]]).any() for at in blocks(accepted_wh.size))
 
     def injection_w(self, accepted_wh: IntArray, curtailed_wh: IntArray) -> FloatArray:
         """Baseline + firm + curtailable less curtailed + accepted flexible, per bus."""
