@@ -18,6 +18,7 @@ from matching.clearing import Clearing, clear
 
 RELATIVE = 2e-5
 HIGHEST_MICRO_PER_KWH = 320_000
+ON_THE_WAY = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,10 +47,26 @@ class Comparison:
     @property
     def best_keeps_limits(self) -> bool:
         """Whether the power flow of what IPOPT would have everybody inject has a state, and that passes no limit."""
-        try:
-            return not self._state(self.best.accepted_wh, self.best.curtailed_wh).violations
-        except PowerFlowDiverged:
-            return False
+        return self._keeps_limits(self.best.accepted_wh, self.best.curtailed_wh)
+
+    @property
+    def way_passes_a_limit(self) -> bool:
+        """Whether between the market's result and the better one of IPOPT's lie states that pass a limit."""
+        accepted, curtailed = self.clearing.accepted_wh, self.clearing.curtailed_wh
+        more, less = self.best.accepted_wh - accepted, self.best.curtailed_wh - curtailed
+        return not all(self._keeps_limits(accepted + share * more, curtailed + share * less) for share in ON_THE_WAY)
+
+    @property
+    def is_another_optimum(self) -> bool:
+        """Whether the better one of IPOPT's is a state within the limits, and the market's result the best around it.
+
+        It is that where IPOPT finds nothing better from it; and where it starts from there and ends elsewhere, if the
+        limits as they are at the result leave room for nothing better, and the way to the other state leads over one.
+        """
+        allowed = RELATIVE + self.whole_wh_relative
+        is_best_nearby = self.near.solved and self.gap_nearby <= allowed
+        is_apart = self.clearing.certificate.gap_relative <= allowed and self.way_passes_a_limit
+        return self.best_keeps_limits and (is_best_nearby or is_apart)
 
     @property
     def gap(self) -> float:
@@ -82,6 +99,12 @@ class Comparison:
     def _relative(self, optimum_nano: float, welfare_nano: float | None = None) -> float:
         mine = self.clearing.welfare_nano if welfare_nano is None else welfare_nano
         return (optimum_nano - mine) / abs(self.best_nano)
+
+    def _keeps_limits(self, accepted_wh: np.ndarray, curtailed_wh: np.ndarray) -> bool:
+        try:
+            return not self._state(accepted_wh, curtailed_wh).violations
+        except PowerFlowDiverged:
+            return False
 
     def _state(self, accepted_wh: np.ndarray, curtailed_wh: np.ndarray) -> OperatingPoint:
         case, book = self.case, self.case.book
