@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matching.cells import Columns
+from matching.book import IntArray
+from matching.cells import INERT, NO_GROUP
 from matching.problem import ScaledProblem, WelfareProblem, WelfareSolution, scaled, solution_of
 
 if TYPE_CHECKING:
@@ -71,15 +72,18 @@ def welfare_model(scale: ScaledProblem) -> "ConcreteModel":
     model.supplier_sells = Var(bounds=(0.0, None))
     model.supplier_buys = Var(bounds=(0.0, None))
     model.excess = Var(rows, bounds=(0.0, None))
-    accepted, curtailed = list(model.accepted.values()), list(model.curtailed.values())
-    for variable, upper in zip(_variables(model), scale.upper.tolist(), strict=True):
-        variable.setub(None if np.isinf(upper) else upper)
+    variables, cell_count = list(_variables(model)), cells.capacity_wh.size
+    accepted, curtailed = variables[:cell_count], variables[cell_count : cell_count + len(groups)]
+    for variable, upper in zip(variables, scale.upper.tolist(), strict=True):
+        variable.setub(None if upper == np.inf else upper)
 
     side, group_side = np.where(cells.is_sell, 1.0, -1.0), np.where(cells.group_is_sell, 1.0, -1.0)
     model.balance = Constraint(
         expr=_linear([*side, 1.0, -1.0], [*accepted, model.supplier_sells, model.supplier_buys]) == scale.loss
     )
-    places = [_place(cells, number) for number in range(1, cells.class_effect.shape[1])]
+    class_count = cells.class_effect.shape[1]
+    places = [*zip(_by_number(cells.moved_class, class_count), _by_number(cells.group_class, class_count), strict=True)]
+    del places[INERT]
     model.moved = Var(range(len(places)))
     model.moves = Constraint(
         range(len(places)),
@@ -96,7 +100,7 @@ def welfare_model(scale: ScaledProblem) -> "ConcreteModel":
         rows,
         rule=lambda _, c: _linear([*scale.class_effect[c, 1:], -1.0], [*moved, model.excess[c]]) <= scale.room[c],
     )
-    members = [np.flatnonzero(cells.group == g).tolist() for g in groups]
+    members = _by_number(cells.group - NO_GROUP, len(groups) + 1)[1:]
     model.uncleared = Constraint(
         groups,
         rule=lambda _, g: (
@@ -104,7 +108,7 @@ def welfare_model(scale: ScaledProblem) -> "ConcreteModel":
             <= scale.group_capacity[g]
         ),
     )
-    model.welfare = Objective(expr=_linear(scale.worth, list(_variables(model))), sense=maximize)
+    model.welfare = Objective(expr=_linear(scale.worth, variables), sense=maximize)
     return model
 
 
@@ -114,9 +118,10 @@ def _variables(model: "ConcreteModel") -> Iterable["VarData"]:
         yield from block.values()
 
 
-def _place(cells: Columns, number: int) -> tuple[list[int], list[int]]:
-    """The cells and the groups at one class of buses."""
-    return np.flatnonzero(cells.moved_class == number).tolist(), np.flatnonzero(cells.group_class == number).tolist()
+def _by_number(numbers: IntArray, count: int) -> list[list[int]]:
+    """Where each number from zero to `count` - 1 occurs."""
+    ranked = np.argsort(numbers, kind="stable")
+    return [places.tolist() for places in np.split(ranked, np.searchsorted(numbers[ranked], np.arange(1, count)))]
 
 
 def _linear(coefficients: Iterable[float], variables: Sequence["VarData"]) -> "LinearExpression":
