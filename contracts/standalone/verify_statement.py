@@ -665,6 +665,7 @@ def verify(document: Json, ask: Ask, older: Json | None = None) -> Iterator[str]
 def verified(document: Json, ask: Ask, older: Json | None) -> Iterator[str]:
     """As `verify`, where the document has the form of one."""
     only(document, "the statement", DOCUMENT)
+    need(document["format"] == FORMAT, "format", f"is not {FORMAT!r}")
     start_s, end_s = check_span(document)
     yield from check_chain(ask, document["chain"], older)
     rounds: dict[int, Json] = {}

@@ -113,10 +113,7 @@ def anchoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anchoring]:
 
 
 @given(world=worlds())
-@settings(
-    max_examples=min(200, settings.default.max_examples),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_every_settlement_verifies_for_every_member(anchoring: Anchoring, world: World) -> None:
     settled = settle(world.cleared, world.energies, world.points)
     signed = {energy.metering_point.removeprefix("M-"): anchoring.sign(energy) for energy in world.energies}

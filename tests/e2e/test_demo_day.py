@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from demo_visitor import Browser
+from demo_visitor import Browser, strangers_verdict
 from demonstrations import (
     HOUSEHOLDS,
     Demonstration,
@@ -193,6 +193,18 @@ def test_the_statement_is_proved_on_the_chain_that_the_web_application_shows(
     proofs = verify_statement(document, http_rpc(f"{served.wait_for_url()}/api/v1/public/chain"))
     assert len(proofs) > SERVED_SLOTS
     assert [proof for proof in proofs if not proof.holds] == []
+
+
+def test_a_stranger_verifies_the_statement_with_the_script_that_the_web_application_hands_out(
+    served: Demonstration, household: Browser, tmp_path: Path
+) -> None:
+    document = household.client.get("/statements/2016-05.json").json()
+    held = strangers_verdict(served.wait_for_url(), document, tmp_path)
+    assert (held.returncode, held.stderr) == (0, "")
+    document["bill"]["total_cents"] += 1
+    altered = strangers_verdict(served.wait_for_url(), document, tmp_path)
+    assert altered.returncode == 1
+    assert "does not hold: bill.total_cents" in altered.stderr
 
 
 def test_rounds_on_the_public_page_are_those_of_the_database(served: Demonstration) -> None:
