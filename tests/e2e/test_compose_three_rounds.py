@@ -74,6 +74,23 @@ class Rehearsal:
         self.wait(lambda: bool(self.rows(cleared)), "cleared")
         self.wait(lambda: self.rows(WAITING.format(start_s=start_s)) == [(0,)], "settled")
 
+    def until_read(self, meter: str, start_s: int) -> None:
+        """Wait until the gateway has the counters of a meter at the beginning of an interval."""
+        reading = "SELECT 1 FROM reading WHERE device = ? AND start_s + duration_s = ?"
+
+        def is_read() -> bool:
+            try:
+                with closing(sqlite3.connect(f"file:{self.outbox}?mode=ro", uri=True)) as outbox:
+                    return bool(outbox.execute(reading, (f"D-{meter}", start_s)).fetchall())
+            except sqlite3.OperationalError:  # not begun yet
+                return False
+
+        self.wait(is_read, f"{meter} read")
+
+    @property
+    def outbox(self) -> Path:
+        return self.stack.root / "volumes/gateway/outbox.sqlite"
+
     def restart(self, name: str) -> None:
         if name == "postgres":
             self.postgres.start()
@@ -127,6 +144,9 @@ def test_three_rounds_are_traded_and_settled_though_each_service_is_killed_once(
         start_s = rehearsal.begin_interval()
         time.sleep(0.5)
         for name in dying or ():
+            # A meter that is away when it should be read has an interval that can only be estimated, after hours.
+            if name.startswith("meter-"):
+                rehearsal.until_read(name.removeprefix("meter-"), start_s)
             rehearsal.stack.kill(name)
         for name in dying or ():
             rehearsal.restart(name)
@@ -146,7 +166,7 @@ def _traded_rounds(rehearsal: Rehearsal) -> int:
 def _every_reading_is_there_once(rehearsal: Rehearsal) -> None:
     taken = rehearsal.rows(READ)
     last_s = int(rehearsal.clock().timestamp()) // INTERVAL_S * INTERVAL_S - INTERVAL_S
-    with closing(sqlite3.connect(rehearsal.stack.root / "volumes/gateway/outbox.sqlite")) as outbox:
+    with closing(sqlite3.connect(rehearsal.outbox)) as outbox:
         assert taken == outbox.execute(IN_OUTBOX).fetchall()
     for home, (drawn_w, fed_w) in HOMES.items():
         own = [row for row in taken if row[0] == f"D-{home}"]
