@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from settlement_cases import NOON, TARIFF
 
-from app.settlement_run import reference_curtailment
+from app.settled_rounds import reference_curtailment
 from contracts.allocation import ClearedInterval, PointTerms
 from contracts.corrections import congestion_rebate
 from contracts.settlement import IntervalSettlement, settle_interval
