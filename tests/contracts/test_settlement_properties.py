@@ -9,8 +9,9 @@ from settlement_worlds import World, meters, worlds
 
 from contracts.corrections import difference_transfers
 from contracts.shares import share_out
-from contracts.transfers import MARKET, TransferKind, net_positions
+from contracts.transfers import MARKET, Transfer, TransferKind, net_positions
 from matching.orders import Firmness
+from meters.interval import IntervalEnergy
 
 
 @given(worlds())
@@ -66,6 +67,28 @@ def test_posted_differences_give_what_a_fresh_settlement_gives(data: st.DataObje
         expected = {name: nano for name, nano in net_positions(fresh.transfers).items() if nano}
         assert {name: nano for name, nano in net_positions(posted).items() if nano} == expected
         assert difference_transfers(posted, fresh.transfers, f"{run} again") == ()
+
+
+@given(st.data())
+def test_a_late_reading_moves_money_of_its_own_interval_alone_and_a_run_again_moves_none(data: st.DataObject) -> None:
+    world, later = data.draw(worlds()), NOON.shifted(1)
+    names = [terms.participant for terms in world.points]
+    afterwards = replace(world.cleared, interval=later)
+    other = [replace(each, interval=later) for each in data.draw(meters(names))]
+
+    def both(energies: list[IntervalEnergy], run: str) -> list[Transfer]:
+        first = settle(world.cleared, energies, world.points, run=run)
+        return [*first.transfers, *settle(afterwards, other, world.points, run=run).transfers]
+
+    posted, fresh = both(world.energies, "D1"), both(data.draw(meters(names)), "SF")
+    differences = difference_transfers(posted, fresh, "SF")
+    assert {each.interval for each in differences} <= {NOON}
+    assert difference_transfers([*posted, *differences], fresh, "SF.2") == ()
+    moved = net_positions(differences)
+    before, after = net_positions(posted), net_positions(fresh)
+    assert {name: before.get(name, 0) + moved.get(name, 0) for name in before | moved | after} == {
+        name: after.get(name, 0) for name in before | moved | after
+    }
 
 
 @given(worlds())
