@@ -55,6 +55,7 @@ class Scheduler:
     def close(self, interval: DeliveryInterval) -> None:
         """Close the gate of an interval and publish its result, once; where energy is shared later, only the room."""
         if shares_after_delivery(self.market, interval):
+            self.announce(interval)
             keep_room(self.market, interval)
             return
         clearing = run_gate_closure(self.market, interval)

@@ -3,7 +3,7 @@
 Columns as in `tables`, which is where everybody imports them from.
 """
 
-from sqlalchemy import BigInteger, Index, LargeBinary, Text
+from sqlalchemy import BigInteger, Index, LargeBinary, Text, false
 from sqlmodel import Field, SQLModel
 
 
@@ -19,7 +19,7 @@ class AllocationRow(SQLModel, table=True):
     residual_import_wh: int
     residual_export_wh: int
     curtailed_wh: int = 0
-    pending: bool = False  # not in a batch yet as it is here
+    pending: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  # in no batch yet as it is here
     __table_args__ = (Index("allocation_by_start", "start_s"),)
 
 

@@ -85,7 +85,7 @@ class DeliveredDay:
 
     def live(self, slots: int = SLOTS) -> None:
         """Every quarter-hour has its tick, and one more comes after the last."""
-        for slot in range(-4, slots + 1):
+        for slot in range(-1, slots + 1):
             self.clock.now_s = DAY_START_S + slot * SLOT_S
             if slot > 0:
                 self.meter(slot - 1)

@@ -148,6 +148,7 @@ def test_plants_keep_to_the_room_that_was_published_though_nobody_trades_for_it(
     day = DeliveredDay(community, AFTER)
     interval = _interval(52)
     day.clock.now_s = interval.start_s - SLOT_S
+    day.scheduler.announce(interval)
     room = Envelope(metering_point_id="mp-anna", start_s=interval.start_s, import_limit_w=10_000, export_limit_w=2_345)
     with writing(community) as connection:
         save_envelopes(connection, [room])
@@ -156,6 +157,22 @@ def test_plants_keep_to_the_room_that_was_published_though_nobody_trades_for_it(
     with reading(community) as connection:
         told = {each.metering_point_id: each.generation_limit_w for each in set_points_of(connection, interval.start_s)}
     assert told == {"mp-anna": 2_345}
+
+
+def test_an_interval_that_nobody_announced_is_shared_all_the_same(community: Engine) -> None:
+    """After a start there are intervals within the hour before which envelopes are published."""
+    day = DeliveredDay(community, AFTER)
+    day.clock.now_s = _interval(51).start_s
+    day.scheduler.close(_interval(52))
+    with reading(community) as connection:
+        told = [each.generation_limit_w for each in set_points_of(connection, _interval(52).start_s)]
+    day.clock.now_s = _interval(53).start_s
+    day.meter(52)
+    day.scheduler.share()
+    with reading(community) as connection:
+        (found,) = rounds_between(connection, start_s=DAY_START_S, end_s=END_S)
+    assert told == [10_000]  # without a network the rating of the connection
+    assert (found.state, found.traded_wh) == ("cleared", 250)
 
 
 def test_nobody_orders_by_hand_what_is_shared_after_delivery(community: Engine) -> None:
