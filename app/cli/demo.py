@@ -21,10 +21,11 @@ from app.demo.neighbourhood import DARK_DAY, DEFAULT_NETWORK, SUNNY_DAY, Neighbo
 from app.demo.result import DemoResult, result_of
 from app.demo.runner import Demonstration
 from app.demo.runner import Progress as Report
+from app.demo.stage import market_of
 from app.demo.state import DemoPlan, DemoState
 from app.demo.summary import print_address, print_summary
 from app.errors import InputError
-from app.market_choice import MarketChoice, Timing
+from app.market_choice import Timing
 from contracts.embedded import ChainDamagedError
 from contracts.single_writer import AlreadyInUseError
 from grid.feeder import NetworkError
@@ -39,6 +40,7 @@ NAMED_DAYS = {"sunny": SUNNY_DAY, "dark": DARK_DAY}
 
 @click.command(
     epilog="\b\nExamples:\n  commonwatt demo\n  commonwatt demo --date dark --no-serve\n"
+    "  commonwatt demo --households 12 --islanded --no-serve\n"
     "  commonwatt demo --households 30 --intervals 8 --no-serve --json"
 )
 @click.option("--network", default=DEFAULT_NETWORK, show_default=True, metavar="NETWORK", help="Whose homes.")
@@ -63,6 +65,9 @@ NAMED_DAYS = {"sunny": SUNNY_DAY, "dark": DARK_DAY}
     show_default=True,
     help="Orders before delivery, or shared after it.",
 )
+@click.option(
+    "--islanded", is_flag=True, help="No supplier and no grid above: a battery forms the grid (docs/islanded.md)."
+)
 @click.option("--speed", default="max", show_default=True, help="Simulated over real time, for example 60, or max.")
 @click.option("--state", type=FOLDER, help="Keep everything here, and go on from it.")
 @click.option("--serve/--no-serve", default=True, help="Keep the web application up until Ctrl-C.")
@@ -77,6 +82,7 @@ def command(  # noqa: PLR0913 every option of the command line is one argument
     intervals: int,
     mechanism: str,
     timing: str,
+    islanded: bool,
     speed: str,
     state: Path | None,
     serve: bool,
@@ -88,7 +94,7 @@ def command(  # noqa: PLR0913 every option of the command line is one argument
     started = time.monotonic()
     console = Console(stderr=True)
     factor = _factor(speed)
-    plan = _plan(network, households, _day(day), intervals, seed, mechanism=mechanism, timing=timing)
+    plan = _plan(network, households, _day(day), intervals, seed, mechanism=mechanism, timing=timing, islanded=islanded)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ended_by_sigterm())
         folder = state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="commonwatt-demo-")))
@@ -120,13 +126,19 @@ def _show(console: Console, demo: Demonstration, result: DemoResult, *, serve: b
 
 
 def _plan(
-    network: str, households: int | None, day: date, intervals: int, seed: str, *, mechanism: str, timing: str
+    network: str,
+    households: int | None,
+    day: date,
+    intervals: int,
+    seed: str,
+    *,
+    mechanism: str,
+    timing: str,
+    islanded: bool,
 ) -> DemoPlan:
-    with refusing(RuleError):
-        MarketChoice(mechanism=mechanism).rules(supplier_price=0, feed_in_price=0, tie_seed=seed)
     midnight_s = local_midnight_s(day, TIMEZONE)
     first_s = midnight_s if intervals == DAY_SLOTS else midnight_s + PARTIAL_DAY_STARTS_AT_S
-    return DemoPlan(
+    plan = DemoPlan(
         network=network,
         day=day.isoformat(),
         households=households,
@@ -135,7 +147,11 @@ def _plan(
         seed=seed,
         mechanism=mechanism,
         timing=timing,
+        islanded=islanded,
     )
+    with refusing(RuleError):
+        market_of(plan).rules(supplier_price=0, feed_in_price=0, tie_seed=seed)
+    return plan
 
 
 def _day(text: str) -> date:

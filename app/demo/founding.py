@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine
 
-from app.demo.neighbourhood import CONTROLLABLE_FROM_W, Home, Neighbourhood
+from app.demo.neighbourhood import CONTROLLABLE_FROM_W, UNIT_ID, Home, Neighbourhood
 from app.storage.database import reading, writing
 from app.storage.store.community import Community, add_tariff, create_community, find_community
 from app.storage.store.devices import Device, Gateway, add_device, add_gateway
@@ -25,6 +25,8 @@ HOMES_PER_GATEWAY = 30
 CONNECTION_W = 43_000
 """Three phases of 63 A: larger than any home of the data draws; larger plants have a connection to match."""
 # (energy price, feed-in price) of three suppliers in micro-units per kWh, net of grid fees and VAT.
+UNIT_PRICES = (250_000, 120_000)
+"""What the battery of an island asks, and what it pays for surplus."""
 SUPPLIERS = ((185_000, 70_000), (192_000, 72_000), (178_000, 68_000))
 
 
@@ -48,7 +50,12 @@ def supplier_of(lane: int) -> tuple[int, int]:
     return SUPPLIERS[lane % len(SUPPLIERS)]
 
 
-def found_community(engine: Engine, world: Neighbourhood, *, network: str, seed: str) -> None:
+def is_steered(home: Home, *, islanded: bool) -> bool:
+    """Whether solar can be told to feed in less: the larger plants, and on an island all, by the frequency."""
+    return home.generation_w >= (1 if islanded else CONTROLLABLE_FROM_W)
+
+
+def found_community(engine: Engine, world: Neighbourhood, *, network: str, seed: str, islanded: bool = False) -> None:
     """Create everything that must exist before the first reading; does nothing if it exists."""
     with reading(engine) as connection:
         if find_community(connection) is not None:
@@ -77,16 +84,19 @@ def found_community(engine: Engine, world: Neighbourhood, *, network: str, seed:
         for gateway_id in sorted(set(gateways.values())):
             add_gateway(connection, Gateway(id=gateway_id, name=f"Street {gateway_id[1:]}"))
         for lane, home in enumerate(world.homes):
-            _add_home(connection, home, lane, gateways[home.home_id], world.first_start_s)
+            _add_home(connection, home, lane, gateways[home.home_id], world.first_start_s, islanded=islanded)
 
 
-def _add_home(connection: Connection, home: Home, lane: int, gateway_id: str, valid_from_s: int) -> None:
-    supplier_price, feed_in_price = supplier_of(lane)
+def _add_home(
+    connection: Connection, home: Home, lane: int, gateway_id: str, valid_from_s: int, *, islanded: bool
+) -> None:
+    is_unit = home.home_id == UNIT_ID
+    supplier_price, feed_in_price = UNIT_PRICES if is_unit else supplier_of(lane)
     add_participant(
         connection,
         Participant(
             id=home.home_id,
-            display_name=f"Home {home.home_id[1:]}",
+            display_name="Island battery" if is_unit else f"Home {home.home_id[1:]}",
             email=f"{home.home_id.lower()}@demo.invalid",
             lane=lane,
         ),
@@ -108,7 +118,7 @@ def _add_home(connection: Connection, home: Home, lane: int, gateway_id: str, va
             bus=home.bus,
             connection_w=max(CONNECTION_W, home.generation_w + home.battery_w),
             generation_w=home.generation_w,
-            generation_controllable=home.generation_w >= CONTROLLABLE_FROM_W,
+            generation_controllable=is_steered(home, islanded=islanded),
             battery_wh=home.battery_wh,
             battery_w=home.battery_w,
         ),

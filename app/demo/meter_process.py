@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from app.demo.island_site import site_of
 from app.demo.neighbourhood import SLOT_S, Neighbourhood
 from app.demo.sites import SimulatedSite, SiteJournal
 from app.demo.state import DemoState
@@ -78,7 +79,7 @@ async def serve(state: DemoState) -> None:
     journal = SiteJournal(state.sites)
     ports = json.loads(state.ports.read_text())
     sites = {
-        ports[home.home_id]: SimulatedSite(home, column, world, clock, journal)
+        ports[home.home_id]: site_of(home, column, world, clock, journal, state)
         for column, home in enumerate(world.homes)
     }
     stopped = asyncio.Event()

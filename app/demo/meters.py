@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from app.demo.founding import device_of
+from app.demo.island_site import site_of
 from app.demo.meter_process import SERVED_ALREADY, free_ports, mark_of_this_process
 from app.demo.neighbourhood import SLOT_S, FloatArray, Neighbourhood
 from app.demo.sites import SimulatedSite, SiteJournal
@@ -144,7 +145,7 @@ def batteries_at(world: Neighbourhood, clock: Clock, state: DemoState) -> FloatA
     """Energy in every home's battery at the clock's present, Wh, from what the meter process has written down."""
     journal = SiteJournal(state.sites)
     stored = [
-        SimulatedSite(home, column, world, clock, journal).stored_wh() if home.battery_wh else 0.0
+        site_of(home, column, world, clock, journal, state).stored_wh() if home.battery_wh else 0.0
         for column, home in enumerate(world.homes)
     ]
     journal.close()

@@ -35,6 +35,12 @@ CHARGER_W = 11_000
 CAR_EVERY = 10
 """Of the homes with neither solar nor battery every tenth gets a car beside what is in the data set."""
 
+UNIT_ID = "UNIT"
+"""The battery that forms the grid of an island."""
+
+UNIT_POWER_FACTOR = 1.5
+"""Power of the unit over the most that all homes together draw or make."""
+
 FloatArray = NDArray[np.float64]
 
 
@@ -98,6 +104,26 @@ class Neighbourhood:
                 load_var=data["load_var"],
                 generation_w=data["generation_w"],
             )
+
+
+def with_unit(world: Neighbourhood, bus: int) -> Neighbourhood:
+    """The homes and a battery at `bus` that can carry them for a day, sun or not."""
+    most_w = max(float(world.load_w.sum(axis=1).max()), float(world.generation_w.sum(axis=1).max()))
+    unit = Home(
+        home_id=UNIT_ID,
+        bus=bus,
+        generation_w=0,
+        battery_w=round(UNIT_POWER_FACTOR * most_w),
+        battery_wh=round(24 * float(world.load_w.sum(axis=1).mean())),
+    )
+    nothing = np.zeros((len(world.load_w), 1))
+    return replace(
+        world,
+        homes=(*world.homes, unit),
+        load_w=np.hstack([world.load_w, nothing]),
+        load_var=np.hstack([world.load_var, nothing]),
+        generation_w=np.hstack([world.generation_w, nothing]),
+    )
 
 
 def local_midnight_s(day: date, timezone: str) -> int:

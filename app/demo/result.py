@@ -7,6 +7,7 @@ from typing import Any
 
 import psutil
 
+from app.demo.island import IslandFigures, island_figures
 from app.demo.report import (
     WORSE_OFF_FROM_NANO,
     Day,
@@ -67,6 +68,7 @@ class DemoResult:
     memory_mb: float
     spent: dict[str, float]
     seconds: float
+    island: IslandFigures | None
     homes: Sequence[HomeResult]
 
     def document(self) -> dict[str, object]:
@@ -89,7 +91,11 @@ def result_of(demo: Demonstration, *, started: float) -> DemoResult:
         ledger = balances(connection)
         batch_records = batches(connection)
         lanes = {person.id: person.lane for person in participants(connection) if person.lane is not None}
-    network = day_network(day, demo.world, demo.network, alone)
+    network = day_network(day, demo.world, demo.network if demo.island is None else demo.island.network, alone)
+    island = None
+    if demo.island is not None:
+        stored_wh = float(closing[-1])
+        island = island_figures(demo.island, rounds, day.allocations, day.transfers, unit_stored_wh=stored_wh)
     trades = sum((each.bought_wh > 0) + (each.sold_wh > 0) for each in day.allocations)
     prices = [each.clearing_price_micro_per_kwh for each in rounds if each.clearing_price_micro_per_kwh is not None]
     return DemoResult(
@@ -100,7 +106,7 @@ def result_of(demo: Demonstration, *, started: float) -> DemoResult:
         readings=len(day.energies),
         trades=trades,
         shifted_wh=shifted,
-        energy_conserved=_energy_conserved(day, readings=plan.intervals * len(demo.world.homes)),
+        energy_conserved=_energy_conserved(day, island, readings=plan.intervals * len(demo.world.homes)),
         money_conserved=sum(ledger.values()) == 0 and ledger.get(MARKET, 0) == 0,
         intervals_bound=sum(1 for each in rounds if each.binding_count),
         batches=len(batch_records),
@@ -110,6 +116,7 @@ def result_of(demo: Demonstration, *, started: float) -> DemoResult:
         memory_mb=_memory_mb(),
         spent={name: round(seconds, 2) for name, seconds in demo.stopwatch.seconds.items()},
         seconds=round(time.monotonic() - started, 2),
+        island=island,
         homes=homes,
         **_energy_figures(day_energy(day, demo.world, alone, shifted_wh=shifted)),
         **_network_figures(network, red_rounds=sum(1 for each in rounds if each.status == "red")),
@@ -155,13 +162,17 @@ def _gas(records: Sequence[BatchRecord]) -> int:
     return sum(record.gas_used or 0 for record in records)
 
 
-def _energy_conserved(day: Day, *, readings: int) -> bool:
-    """Every meter was read, allocations say what meters say, and what was shared was drawn and fed in by somebody."""
+def _energy_conserved(day: Day, island: IslandFigures | None, *, readings: int) -> bool:
+    """Every meter was read, allocations say what meters say, and what was shared was drawn and fed in by somebody.
+
+    On an island more is sold than bought: what the network lost.
+    """
     metered = {(each.metering_point, each.interval): (each.import_wh, each.export_wh) for each in day.energies}
     allocated = {(each.metering_point, each.interval): (each.import_wh, each.export_wh) for each in day.allocations}
     bought = sum(each.bought_wh for each in day.allocations)
     sold = sum(each.sold_wh for each in day.allocations)
-    return len(metered) == readings and metered == allocated and bought == sold
+    adds_up = bought == sold if island is None else island.energy_conserved
+    return len(metered) == readings and metered == allocated and adds_up
 
 
 def _chain_matches(demo: Demonstration, ledger: dict[str, int], lanes: dict[str, int]) -> bool:

@@ -18,6 +18,7 @@ from eth_utils.crypto import keccak
 from sqlalchemy import Engine
 
 from app.agents.histories import Histories
+from app.demo.island import IslandDay
 from app.demo.meters import MeterProcess, batteries_at
 from app.demo.neighbourhood import SLOT_S, FloatArray, Neighbourhood
 from app.demo.stage import SignIn, build_world, found, import_history, network_of, open_gateways, settings_of
@@ -83,6 +84,7 @@ class Demonstration:
         self.engine: Engine
         self.access: LedgerAccess
         self.network: GridNetwork
+        self.island: IslandDay | None
         self.sign_ins: dict[str, SignIn]
         self.web: WebServer
         self._gateways: LocalGateways
@@ -117,6 +119,7 @@ class Demonstration:
             )
             self._closing.callback(self.access.close)
             self.network = network_of(self.engine, self.plan)
+            self.island = IslandDay(self.world, self.network, self.state, self.clock) if self.plan.islanded else None
             self._progress("web application", 2, 3)
             self._serve()
         # While the meters start; not while the homes are built, which needs the memory.
@@ -124,7 +127,7 @@ class Demonstration:
         with self.stopwatch.on("meters"):
             ports = self._meters.ensure(self.world)
             self._gateways = open_gateways(
-                self.engine, self.world, ports, self.state, url=self.web.url, clock=self.clock, seed=self.plan.seed
+                self.engine, self.world, ports, self.state, url=self.web.url, clock=self.clock, plan=self.plan
             )
             self._closing.callback(self._gateways.close)
         self._scheduler = Scheduler(
@@ -207,6 +210,10 @@ class Demonstration:
             for ahead, act in ((4, self._scheduler.announce), (1, self._scheduler.close)):
                 if self.plan.first_s <= interval.shifted(ahead).start_s < self.end_s:
                     act(interval.shifted(ahead))
+        if self.island is not None and moment_s >= self.plan.first_s:
+            self.island.follow(moment_s)
+        if self.island is not None:
+            self.island.switch(self.engine, interval.shifted(1).start_s)
         if moment_s == self.plan.first_s and not self.state.opening.exists():
             stored = batteries_at(self.world, self.clock, self.state)
             by_home = {home.home_id: float(wh) for home, wh in zip(self.world.homes, stored, strict=True)}

@@ -5,6 +5,7 @@ Registers are integer milliwatt-hours and depend only on the powers and on when 
 when somebody looked: reading twice as often gives the same registers.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 ROUND_TRIP_EFFICIENCY = 0.9025
@@ -65,10 +66,12 @@ def flow(
     stored_wh: float,
     set_points: SetPoints,
     seconds: float,
+    import_limit_w: float = math.inf,
 ) -> Flow:
     """Powers over the next `seconds`, all constant.
 
-    The battery serves its own home first: it stores surplus and covers need; a set-point adds to that.
+    The battery serves its own home first: it stores surplus and covers need; a set-point adds to that. Load is switched
+    off where the home would draw more than `import_limit_w`.
     """
     if charger_w:
         load_w += max(0.0, min(set_points.battery_w or 0.0, charger_w))
@@ -79,7 +82,8 @@ def flow(
     made_w = generation_w
     if set_points.export_limit_w is not None:
         made_w = max(0.0, min(generation_w, load_w + battery_w + set_points.export_limit_w))
-    return Flow(net_w=load_w - made_w + battery_w, battery_w=battery_w, generation_w=made_w)
+    shed_w = min(load_w, max(0.0, load_w - made_w + battery_w - import_limit_w))
+    return Flow(net_w=load_w - shed_w - made_w + battery_w, battery_w=battery_w, generation_w=made_w)
 
 
 def advanced(state: SiteState, moving: Flow, seconds: float) -> SiteState:

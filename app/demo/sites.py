@@ -4,6 +4,7 @@ Whenever a set-point changes, the site's state at that moment is written to SQLi
 restart the state is folded forward again from there, so counters never restart and never differ.
 """
 
+import json
 import math
 import sqlite3
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from app.demo.neighbourhood import SLOT_S, Home, Neighbourhood
 from app.demo.site import Battery, Flow, SetPoints, SiteState, advanced, flow
+from app.demo.state import write_whole
 from meters.clock import Clock
 
 NOMINAL_VOLTAGE_V = 230.0
@@ -61,6 +63,28 @@ class SiteJournal:
         self._connection.close()
 
 
+class LoadSwitches:
+    """What homes may draw where demand is shed, by slot and home: a file that is whole before its slot begins."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read_ns = 0
+        self._limits_w: dict[str, dict[str, float]] = {}
+
+    def limit_w(self, home_id: str, start_s: int) -> float:
+        """Most that a home may draw in the slot that starts then."""
+        if str(start_s) not in self._limits_w and self._path.exists():
+            changed_ns = self._path.stat().st_mtime_ns
+            if changed_ns != self._read_ns:
+                self._limits_w, self._read_ns = json.loads(self._path.read_text()), changed_ns
+        return self._limits_w.get(str(start_s), {}).get(home_id, math.inf)
+
+    def switch(self, start_s: int, limits_w: Mapping[str, float]) -> None:
+        """Set what holds in one slot."""
+        known = json.loads(self._path.read_text()) if self._path.exists() else {}
+        write_whole(self._path, json.dumps(known | {str(start_s): dict(limits_w)}))
+
+
 def opening_state(home: Home, at_s: int) -> SiteState:
     """Registers start where a few years of use might have left them, so that nobody mistakes a zero for a value."""
     offset_mwh = 1_000_000 * (1 + home.bus)
@@ -72,8 +96,17 @@ def opening_state(home: Home, at_s: int) -> SiteState:
 class SimulatedSite:
     """One home on the shared clock."""
 
-    def __init__(self, home: Home, column: int, world: Neighbourhood, clock: Clock, journal: SiteJournal) -> None:
+    def __init__(
+        self,
+        home: Home,
+        column: int,
+        world: Neighbourhood,
+        clock: Clock,
+        journal: SiteJournal,
+        switches: LoadSwitches | None = None,
+    ) -> None:
         self.home = home
+        self._switches = switches
         self._column = column
         self._world = world
         self._clock = clock
@@ -142,7 +175,9 @@ class SimulatedSite:
             self._state = replace(advanced(self._state, moving, slot_end_s - self._state.at_s), at_s=float(slot_end_s))
 
     def _flow_to(self, slot_end_s: int) -> Flow:
-        row = self._world.slot(int(self._state.at_s))
+        start_s = int(self._state.at_s) // SLOT_S * SLOT_S
+        row = self._world.slot(start_s)
+        limit_w = math.inf if self._switches is None else self._switches.limit_w(self.home.home_id, start_s)
         return flow(
             load_w=float(self._world.load_w[row, self._column]),
             generation_w=float(self._world.generation_w[row, self._column]),
@@ -151,4 +186,5 @@ class SimulatedSite:
             stored_wh=self._state.stored_wh,
             set_points=self._set_points,
             seconds=slot_end_s - self._state.at_s,
+            import_limit_w=limit_w,
         )

@@ -16,10 +16,11 @@ from sqlalchemy import Engine
 from app.auth import set_password
 from app.config import Settings
 from app.demo.cars import place_cars
-from app.demo.founding import OPERATOR_ID, device_of, found_community, gateway_ids, supplier_of
+from app.demo.founding import OPERATOR_ID, device_of, found_community, gateway_ids, is_steered, supplier_of
+from app.demo.island import ISLAND
 from app.demo.meter_process import HOST, INVERTER_DEVICE_ID, METER_DEVICE_ID, METER_PROFILE
 from app.demo.meters import history
-from app.demo.neighbourhood import CONTROLLABLE_FROM_W, Home, Neighbourhood
+from app.demo.neighbourhood import UNIT_ID, Home, Neighbourhood
 from app.demo.state import DemoPlan, DemoState, write_whole
 from app.errors import InputError
 from app.local_gateways import LocalGateways, enrol_local
@@ -53,6 +54,7 @@ def build_world(state: DemoState, plan: DemoPlan, *, days_before: int) -> Neighb
             "days_before": days_before,
             "households": plan.households,
             "seed": plan.seed,
+            "islanded": plan.islanded,
             "out": str(state.world),
         }
         made = subprocess.run(  # noqa: S603 our own module, no shell
@@ -66,12 +68,16 @@ def build_world(state: DemoState, plan: DemoPlan, *, days_before: int) -> Neighb
     return Neighbourhood.load(state.world)
 
 
+def market_of(plan: DemoPlan) -> MarketChoice:
+    """How the neighbours of a demonstration trade."""
+    return MarketChoice(mechanism=plan.mechanism, timing=plan.timing, island=ISLAND if plan.islanded else None)
+
+
 def found(engine: Engine, world: Neighbourhood, plan: DemoPlan, state: DemoState) -> dict[str, SignIn]:
     """Members, operator, sign-ins and what cars need; what exists stays."""
-    found_community(engine, world, network=plan.network, seed=plan.seed)
+    found_community(engine, world, network=plan.network, seed=plan.seed, islanded=plan.islanded)
     with writing(engine) as connection:
-        choice = MarketChoice(mechanism=plan.mechanism, timing=plan.timing)
-        adopt_choice(connection, choice, next_s=world.first_start_s)
+        adopt_choice(connection, market_of(plan), next_s=world.first_start_s)
     place_cars(engine, world, first_s=plan.first_s, slots=plan.intervals)
     if not state.sign_ins.exists():
         passwords = {OPERATOR_ID: secrets.token_urlsafe(9), _shown(world.homes).home_id: secrets.token_urlsafe(9)}
@@ -92,7 +98,8 @@ def found(engine: Engine, world: Neighbourhood, plan: DemoPlan, state: DemoState
 
 def _shown(homes: Sequence[Home]) -> Home:
     """The home to look around in: with a battery, and with little for its feed-in elsewhere, so that it sells."""
-    _, shown = min(enumerate(homes), key=lambda numbered: (not numbered[1].battery_w, supplier_of(numbered[0])[1]))
+    numbered = ((number, home) for number, home in enumerate(homes) if home.home_id != UNIT_ID)
+    _, shown = min(numbered, key=lambda each: (not each[1].battery_w, supplier_of(each[0])[1]))
     return shown
 
 
@@ -113,7 +120,7 @@ def open_gateways(
     *,
     url: str,
     clock: Clock,
-    seed: str,
+    plan: DemoPlan,
 ) -> LocalGateways:
     """One gateway for every street, with the homes' meters at their addresses."""
     gateways = []
@@ -125,14 +132,14 @@ def open_gateways(
             name=gateway_id,
             state_dir=state.gateway(gateway_id),
             server=url,
-            meters=tuple(_meter(home, ports[home.home_id]) for home in homes),
+            meters=tuple(_meter(home, ports[home.home_id], islanded=plan.islanded) for home in homes),
         )
         credentials = enrol_local(
             engine,
             gateway_id,
             state.gateway(gateway_id),
             now_s=now_s,
-            new_key=partial(keccak, f"gateway:{seed}:{gateway_id}".encode()),
+            new_key=partial(keccak, f"gateway:{plan.seed}:{gateway_id}".encode()),
         )
         gateways.append(Gateway(config, clock=clock, api=MeterApi(url, clock=clock), credentials=credentials))
     return LocalGateways(gateways)
@@ -152,9 +159,9 @@ def settings_of(state: DemoState) -> Settings:
     return Settings.load(None, {"COMMONWATT_STATE": str(state.folder)})
 
 
-def _meter(home: Home, port: int) -> MeterConfig:
+def _meter(home: Home, port: int, *, islanded: bool) -> MeterConfig:
     address = f"tcp://{HOST}:{port}"
-    steered = home.generation_w >= CONTROLLABLE_FROM_W or home.battery_w > 0 or home.charger_w > 0
+    steered = is_steered(home, islanded=islanded) or home.battery_w > 0 or home.charger_w > 0
     return MeterConfig(
         device=device_of(home),
         profile=METER_PROFILE,

@@ -22,6 +22,7 @@ class DemoPlan:
     seed: str
     mechanism: str = DEFAULT_MECHANISM
     timing: str = Timing.EX_ANTE
+    islanded: bool = False
 
     @property
     def date(self) -> date:
@@ -61,6 +62,14 @@ class DemoState:
     @property
     def sites(self) -> Path:
         return self.folder / "sites.sqlite"
+
+    @property
+    def switches(self) -> Path:
+        return self.folder / "load-switches.json"
+
+    @property
+    def unit(self) -> Path:
+        return self.folder / "grid-forming-unit.json"
 
     @property
     def ports(self) -> Path:

@@ -5,6 +5,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from app.demo.island import IslandFigures
 from app.demo.report import HomeResult
 from app.demo.result import DemoResult
 from app.demo.stage import SignIn
@@ -85,17 +86,34 @@ def _community(result: DemoResult) -> Table:
         ("intervals beyond a limit", str(result.ac_violations_without_limits), str(result.ac_violations)),
         ("intervals bound by the network", "", f"{result.intervals_bound} of {result.intervals}"),
     )
-    for row in rows:
+    for row in rows if result.island is None else (*rows, *_island_rows(result.island)):
         table.add_row(*row)
     return table
 
 
+def _island_rows(island: IslandFigures) -> tuple[tuple[str, str, str], ...]:
+    return (
+        (
+            "from the island's battery",
+            "",
+            f"{_energy(island.unit_delivered_wh)}, {_energy(island.unit_taken_wh)} into it",
+        ),
+        ("lost on the way", "", f"{_energy(island.loss_wh)}, and with balancing {_money(island.losses_paid_nano)}"),
+        ("not served, spilled", "", f"{_energy(island.shed_wh)}, {_energy(island.spilled_wh)}"),
+    )
+
+
 def _checks(result: DemoResult) -> Text:
+    energy = "energy in equals energy out, to the watt-hour"
+    worse = f"{result.homes_worse_off} of {result.households} homes worse off"
+    if result.island is not None:
+        energy = f"energy in equals energy out and {_energy(result.island.loss_wh)} that a power flow loses, too"
+        worse = f"{_energy(result.island.shed_wh)} not served"
     checks = (
-        (result.energy_conserved, "energy in equals energy out, to the watt-hour"),
+        (result.energy_conserved, energy),
         (result.money_conserved, "money in equals money out, to the nano-unit"),
         (result.chain_matches_ledger, "balances on the chain equal the ledger"),
-        (result.homes_worse_off == 0, f"{result.homes_worse_off} of {result.households} homes worse off"),
+        (result.homes_worse_off == 0 if result.island is None else result.island.shed_wh == 0, worse),
         (result.ac_violations == 0, f"{result.ac_violations} intervals beyond a network limit"),
     )
     text = Text()
