@@ -39,6 +39,9 @@ network = "transformer:400"
 # timing = "ex_ante"           # "ex_post" shares what was metered, after delivery
 # authority = "platform"       # "operator_of_grid" takes quantities from the operator of the grid and only prices them
 
+# [grid]
+# islanded = false             # true: nobody has a supplier; docs/islanded.md tells what else that needs
+
 [web]
 listen = "127.0.0.1:8080"
 # public_url = "https://energy.example.org"  # what people open, through a reverse proxy with TLS

@@ -115,7 +115,7 @@ class Worker:
         if self._next_s is not None and (missed := (next_s - self._next_s) // (minutes * 60) - 1) > 0:
             until = datetime.fromtimestamp(next_s, UTC)
             log.warning(
-                "rounds were missed: suppliers bill that energy", count=missed, before=f"{until:%Y-%m-%d %H:%M}"
+                "rounds were missed: their energy is not settled here", count=missed, before=f"{until:%Y-%m-%d %H:%M}"
             )
         self._next_s = next_s
 

@@ -193,6 +193,7 @@ def test_demand_that_cannot_be_served_is_shed_and_the_connection_told(
     assert "cannot be served. Where energy is short the price is what a kWh of it is worth" in page
     assert "please use no more in this interval" in page
     assert "supplier stepped in" not in page
+    assert "some not served" in member(web_app, "bela").get("/prices").text
     answer = web_app.test_client().get(f"/api/v1/public/rounds/{NOON_S}")
     operators = html.unescape(member(web_app, "olga").get(f"/operator/rounds/{NOON_S}").text)
     assert "of firm demand are shed" in operators

@@ -108,10 +108,10 @@ def test_a_members_statement_leaves_nothing_to_a_supplier_pays_for_losses_and_ve
         verify = [str(COMMONWATT), "verify", str(file), *common]
         checked = subprocess.run(verify, cwd=ROOT, check=False, capture_output=True, text=True, timeout=120)
         assert checked.returncode == 0, checked.stdout[-2000:] + checked.stderr
-        document["batches"][0]["rounds"][0]["island"]["balancing_price_micro_per_kwh"] += 1
-        file.write_text(json.dumps(document))
-        checked = subprocess.run(verify, cwd=ROOT, check=False, capture_output=True, text=True, timeout=120)
-        assert checked.returncode == 1
+    document["batches"][0]["rounds"][0]["island"]["balancing_price_micro_per_kwh"] += 1
+    file.write_text(json.dumps(document))
+    checked = subprocess.run(verify, cwd=ROOT, check=False, capture_output=True, text=True, timeout=120)
+    assert checked.returncode == 1
 
 
 def test_only_the_double_auction_is_played_on_an_island() -> None:

@@ -18,6 +18,8 @@ from matching.orders import Order, Trade
 TRADES = core_table(tables.TradeRow)
 SET_POINTS = core_table(tables.SetPoint)
 DEVICES = core_table(tables.Device)
+ISLAND_MARK = '"island": {'
+"""In the stored result of a round without suppliers, so that others need not be read to know."""
 
 
 class RoundStateError(InputError):
@@ -53,7 +55,7 @@ class MarketRound:
     @property
     def island(self) -> dict[str, Any] | None:
         """What was shed, spilled and lost (`matching.island.outcome`); None where members have suppliers."""
-        if self.clearing_json is None or '"island": {' not in self.clearing_json:
+        if self.clearing_json is None or ISLAND_MARK not in self.clearing_json:
             return None
         document = self.clearing_document()
         return {**document["island"], "loss_wh": document["loss_wh"]}

@@ -5,22 +5,33 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, RowMapping, func, select
 
 from app.storage.store.orders import ORDERS, ROUNDS
-from app.storage.store.rounds import TRADES, MarketRound, find_round
+from app.storage.store.rounds import ISLAND_MARK, TRADES, MarketRound, find_round
 from app.web.charts.merit_order import merged_steps
 
 # Below this many homes on one side a curve could be read as somebody's own wish.
 FEWEST_HOMES_SHOWN = 3
+LIGHT_TEXT = {
+    False: {"green": "free", "amber": "full in places", "red": "overloaded"},
+    True: {"green": "all served", "amber": "some held back", "red": "some not served"},
+}
+"""By whether the community is an island."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundPrice:
-    """Price of one interval; None where nothing was traded or the round is not cleared."""
+    """Price of one interval; None where nothing was traded or the round is not cleared. `is_island`: no suppliers."""
 
     start_s: int
     state: str
     status: str | None
     clearing_price_micro_per_kwh: int | None
     traded_wh: int | None
+    is_island: bool
+
+    @property
+    def network_text(self) -> str:
+        """What the round's light means to a home, in two or three words."""
+        return LIGHT_TEXT[self.is_island].get(self.status or "", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +74,7 @@ def prices_between(connection: Connection, *, start_s: int, end_s: int) -> tuple
             ROUNDS.c.status,
             ROUNDS.c.clearing_price_micro_per_kwh,
             ROUNDS.c.traded_wh,
+            ROUNDS.c.clearing_json.contains(ISLAND_MARK, autoescape=True).label("is_island"),
         )
         .where(ROUNDS.c.start_s >= start_s, ROUNDS.c.start_s < end_s, ROUNDS.c.cleared_s.is_not(None))
         .order_by(ROUNDS.c.start_s)
