@@ -158,11 +158,12 @@ async def _follow(gateway: RunsInRealTime, file: ConfigFile, status: StatusFile)
         try:
             change = await gateway.reconfigure(config_to_run(file.path))
         except ConfigError as error:
-            log.error("%s is refused, the configuration before it stays: %s", file.path, error)  # noqa: TRY400  no bug
+            # First what others look at: who reads the log may look at once.
             status.configured(str(error))
+            log.error("%s is refused, the configuration before it stays: %s", file.path, error)  # noqa: TRY400  no bug
             continue
-        log.info("%s: %s", file.path, change)
         status.configured("")
+        log.info("%s: %s", file.path, change)
         # Who is new is read now, not at the next poll.
         status.read(await gateway.poll(), gateway.clock_error_s, gateway.overruns)
 

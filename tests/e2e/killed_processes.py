@@ -57,6 +57,13 @@ async def gateway(outbox_path: Path, url: str) -> None:
                 )
 
 
+class Quiet(HTTPServer):
+    """Says nothing of a gateway that was killed in the middle of a post."""
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
 def ingest(database: Path, listening: socket.socket) -> None:
     """Answer posts of readings as the platform does, from its own function for it."""
     engine = connect_database(f"sqlite:///{database}")
@@ -76,7 +83,7 @@ def ingest(database: Path, listening: socket.socket) -> None:
             self.end_headers()
             self.wfile.write(body)
 
-    server = HTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    server = Quiet(("127.0.0.1", 0), Handler, bind_and_activate=False)
     server.socket = listening
     server.serve_forever()
 

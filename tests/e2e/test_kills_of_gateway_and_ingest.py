@@ -11,6 +11,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from app.storage.database import open_database
 from meters.outbox import Outbox
 from tests.app.neighbourhood import NOON_S, found_community
@@ -71,6 +73,7 @@ class Processes:
         self._parent.wait(PATIENCE_S)
 
 
+@pytest.mark.timeout(300 + 4 * KILLS)
 def test_whatever_is_killed_every_reading_arrives_once(tmp_path: Path) -> None:
     database, outbox_path = tmp_path / "community.sqlite", tmp_path / "outbox.sqlite"
     engine = open_database(f"sqlite:///{database}")
