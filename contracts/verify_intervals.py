@@ -79,6 +79,18 @@ def check_interval(versions: Sequence[MemberInterval], terms: IntervalTerms, rea
     return f"energy from {source}; price, charges and VAT recomputed"
 
 
+def moves_money_only(versions: Sequence[MemberInterval]) -> bool:
+    """Whether nothing was metered or ordered and nothing is due: what is carried from rounding or was paid stands here.
+
+    Such an interval may have no round: the first one of a month takes the rounding of the month before.
+    """
+    try:
+        items = {item_for(transfer.kind, transfer.part) for each in versions for transfer in each.transfers}
+    except ValueError:  # no line of a bill is for one of them
+        return False
+    return not any(each.points or each.orders for each in versions) and items <= _ANCHORED_ONLY
+
+
 def _by_id(orders: Sequence[OrderOutcome]) -> list[OrderOutcome]:
     return list({each.order_id: each for each in orders}.values())
 

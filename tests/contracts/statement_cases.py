@@ -3,7 +3,7 @@
 Three homes behind one gateway in June 2016: anna buys, ben has solar that is curtailed once, cem has a battery that is
 sold at a locational price and once delivers less. One reading of anna's is missing and lies on the line between its
 neighbours, ben's meter is replaced, cem's gateway gets another key within the first batch, the tariff changes, and
-the second batch corrects an interval of the first.
+the second batch corrects an interval of the first and takes back what an invoice rounded.
 """
 
 import json
@@ -32,7 +32,15 @@ from contracts.statement import (
 )
 from contracts.statement_form import Month
 from contracts.tariff import Tariff
-from contracts.transfers import CONGESTION, net_positions
+from contracts.transfers import (
+    CONGESTION,
+    ROUNDING,
+    Postings,
+    Transfer,
+    TransferKind,
+    member_account,
+    net_positions,
+)
 from contracts.verify import ChainAnswerError, Rpc
 from matching.orders import Firmness, Order, Side, Trade
 from meters.interval import DeliveryInterval, IntervalEnergy
@@ -41,6 +49,7 @@ from meters.signing import SigningDomain
 MEMBERS = ("anna", "ben", "cem")
 LANES = {"anna": 0, "ben": 6, "cem": 12}
 BATCH_INTERVALS = 5
+CARRIED_NANO = 2_345_678
 OLD = Tariff(version="2016-1")
 NEW = Tariff(version="2016-2", grid_fee_micro_per_kwh=80_001, levies_locality_discount_percent=30)
 MONTH = Month.of("2016-06", "Europe/Vienna")
@@ -122,7 +131,7 @@ class ProvenCommunity:
         self._anchor(first, [])
         differences = difference_transfers(self.settlements[1].transfers, corrected.transfers, "SF")
         self.settlements[1] = corrected
-        self._anchor(second, list(differences), corrected)
+        self._anchor(second, [*differences, *carried()], corrected)
 
     def _settled(self, i: int, energies: list[IntervalEnergy], run: str) -> IntervalSettlement:
         pairs = orders_of(i)
@@ -203,6 +212,15 @@ class ProvenCommunity:
 
     def statement(self, participant: str) -> dict[str, object]:
         return build_statement(self.inputs(participant))
+
+
+def carried() -> list[Transfer]:
+    """Rounding of an invoice, taken back in an interval for which there was no round."""
+    book = Postings(FIRST.shifted(-4), "SF")
+    for name in MEMBERS:
+        account = member_account(name)
+        book.post(TransferKind.ROUNDING, account, "opening", debit=account, credit=ROUNDING, amount_nano=CARRIED_NANO)
+    return list(book.transfers)
 
 
 def answering_once(rpc: Rpc) -> Rpc:

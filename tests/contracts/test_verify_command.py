@@ -79,7 +79,7 @@ def test_one_altered_figure_ends_with_1_and_names_the_line(statement, state) -> 
     alter(statement, "bill", "total_cents")
     result = verify(statement, "--state", state)
     assert result.exit_code == 1
-    assert "does not hold: bill.total_cents: is 134, but the intervals give 133" in result.stderr
+    assert "does not hold: bill.total_cents: is 135, but the intervals give 134" in result.stderr
     answer = verify(statement, "--state", state, "--json")
     assert answer.exit_code == 1
     assert json.loads(answer.stdout)["holds"] is False

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import statement_cases
 from signed_meters import FIRST
-from statement_cases import MEMBERS, MONTH, ProvenCommunity, answering_once
+from statement_cases import CARRIED_NANO, MEMBERS, MONTH, ProvenCommunity, answering_once
 from statement_places import Place, altered, every, integers, octets
 
 from contracts.bills import community_bill
@@ -57,7 +57,9 @@ def test_its_bill_is_the_bill_of_the_transfers(proven, documents, member: str) -
     bill = community_bill(member, transfers, allocations, TariffSchedule(versions=((0, OLD), (changed_s, NEW))))
     lines = {line["item"]: line["amount_nano"] for line in documents[member]["bill"]["lines"]}
     for line in bill.lines:
-        if line.item != "congestion_rebate":
+        if line.item == "carried_from_rounding":
+            assert lines[line.item.value] == CARRIED_NANO
+        elif line.item != "congestion_rebate":
             assert lines[line.item.value] == line.amount_nano, line.item
 
 
