@@ -15,7 +15,7 @@ from matching.book import BoolArray
 from matching.bound_result import BoundResult
 from matching.cells import NetworkRows
 from matching.cuts import Cut, LimitKey, cuts_of, limit_key, passed_in_whole_wh
-from matching.disaggregation import WholeOutcome
+from matching.disaggregation import NothingToBalanceWith, WholeOutcome
 from matching.injections import EQUALLY_EFFECTIVE, TOLD_APART, Feeder
 from matching.optimiser import Optimiser
 from matching.problem import WelfareProblem, WelfareSolution
@@ -168,9 +168,12 @@ def _made_whole(market: BoundMarket, search: _Search, asked: _Asked) -> BoundRes
         if point is None or _loss_is_right(market, point, loss_wh):
             break
         # Another optimum could be another corner with other losses: this one is kept and only its balance moved.
-        loss_wh = market.feeder.loss_wh(point)
-        outcome = search.optimiser.whole(problem, solution, respected=respected, loss_wh=loss_wh)
-        point = _state(market, outcome)
+        lost_wh = market.feeder.loss_wh(point)
+        try:
+            outcome = search.optimiser.whole(problem, solution, respected=respected, loss_wh=lost_wh)
+        except NothingToBalanceWith:
+            break  # a place to look again from: with wrong losses it is not kept
+        loss_wh, point = lost_wh, _state(market, outcome)
     if point is None:
         return None
     kept = respected | (solution.shadow_price > 0.0)

@@ -22,6 +22,10 @@ from matching.problem import WelfareProblem, WelfareSolution
 from matching.rationing import TieKeys, grouped, pro_rata
 
 
+class NothingToBalanceWith(Exception):  # noqa: N818 (says what happened; callers catch it by this name)
+    """Losses other than those of the optimum cannot be covered from what is near its prices."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class WholeOutcome:
     """accepted_wh, curtailed_wh [n_order] and the supplier's volumes, all whole Wh and in balance."""
@@ -186,7 +190,8 @@ def _balanced(
         harm = np.where(room > 0, np.maximum(-step * surplus, 0.0), np.inf)
         loads = np.round(np.maximum(step * network_cost, 0.0) / NOISE_MICRO_PER_KWH)
         best = _first_of(np.round(harm / NOISE_MICRO_PER_KWH), loads, moves_rows)
-        assert room[best] > 0, "nothing is left to balance the market with"
+        if room[best] <= 0:
+            raise NothingToBalanceWith(f"{imbalance} Wh too much, {loss_wh} Wh lost: no order can make up for it")
         moved = min(abs(imbalance), int(room[best]))
         total[best] += moved * int(step[best])
         imbalance += moved * int(side[best] * step[best])

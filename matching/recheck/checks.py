@@ -93,10 +93,10 @@ def recheck(result: Published) -> tuple[Verdict, ...]:
     found += [verdict(name, check, filled) for name, check in PREFERENCE_CHECKS]
     if filled.claims.flexible_left_out:
         unchecked["refusal"] = "With premiums or fees: that flexible orders had to stay out."
-    if filled.has_rows:
-        unchecked["price choice"] = "With premiums or fees within rows: which of the supporting prices are paid."
-    else:
+    if result.claims.network is None:
         found.append(verdict("price choice", class_price_choice.choice, filled))
+    else:
+        unchecked["price choice"] = "With premiums or fees on a network: which of the supporting prices are paid."
     best = preference_bound.optimality_within_rows if filled.has_rows else preference_bound.optimality
     found.append(verdict("optimality", best, filled))
     found.append(verdict("sharing", sharing.margin, result, filled.classes.of_order))

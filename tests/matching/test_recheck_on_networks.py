@@ -177,6 +177,20 @@ def test_with_losses_bought_too_the_row_that_sets_a_price_is_made_at_the_result(
     check(streets[2], placed, MarketRules(tie_seed="", losses="market", **SUPPLIED), 1_500)
 
 
+def test_where_nobody_could_sell_what_would_be_lost_the_interval_is_red(streets: tuple[Street, ...]) -> None:
+    """At first all of 9 kWh is drawn at the far end, which would lose 4.5 kWh; one kWh is offered."""
+    placed = [
+        order("o1", "buy", 3_000, 60_000, "firm", bus=3),
+        order("o2", "buy", 5_982, 60_000, "firm", bus=3),
+        order("o4", "sell", 1_000, 60_000, "firm", bus=1),
+        order("o6", "buy", 1_500, 60_000, "curtailable", bus=3),
+    ]
+    chosen = MarketRules(tie_seed="", losses="market", thin_book_price=False, **SUPPLIED)
+    cleared = clear(OrderBook.from_orders(placed), interval_minutes=15, rules=chosen, limits=streets[0].grid)
+    assert cleared.status is Status.RED
+    check(streets[0], placed, chosen, 0)
+
+
 def test_where_curtailing_costs_nothing_no_more_is_curtailed_than_the_limits_ask(streets: tuple[Street, ...]) -> None:
     """Nobody buys and nobody pays for what is fed in, so the welfare is zero however much of the sun is cut off."""
     placed = [
