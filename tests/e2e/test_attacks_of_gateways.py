@@ -66,7 +66,7 @@ def test_the_other_signature_of_the_same_content_changes_nothing(platform: Attac
     r, s, v = good.signature[:32], int.from_bytes(good.signature[32:64]), good.signature[64]
     mirrored = r + (GROUP_ORDER_INT - s).to_bytes(32) + bytes([55 - v])
     assert _verdict(platform, good) == ("accepted", None)
-    assert _verdict(platform, replace(good, signature=mirrored)) == ("duplicate", None)
+    assert _verdict(platform, replace(good, signature=mirrored)) == ("refused", "bad_signature")
     assert _energy_wh(platform, "mp-anna") == [250]
 
 

@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,6 +109,13 @@ def test_an_aware_datetime_is_no_offence() -> None:
 def test_modules_have_names_that_say_something() -> None:
     named = [path for path in python_files() for part in path.with_suffix("").parts if BAD_NAMES.search(part)]
     assert not named
+
+
+def test_every_test_file_has_a_name_of_its_own() -> None:
+    """Two of one name in different folders cannot be collected in one run."""
+    names = Counter(Path(name).name for name in committed() if Path(name).match("tests/**/test_*.py"))
+    assert [name for name, number in names.items() if number > 1] == []
+    assert len(names) > 200
 
 
 def test_every_file_of_a_package_says_what_it_is_for() -> None:
