@@ -10,9 +10,13 @@ from click.testing import CliRunner
 
 from app.cli import main
 
+# A shell that started the tests in the background may have said to ignore interrupts, which the program respects.
+HEARING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
 
 def started(code: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", HEARING + code]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 WAIT = "print('here', flush=True); time.sleep(60)"
