@@ -112,7 +112,7 @@ def begin_binding(connection: Connection, participant_id: str, address: str, *, 
 def bind_wallet(connection: Connection, participant_id: str, signature: str, *, now_s: int) -> str:
     """Bind the wallet whose signature is under the message that was asked for last; its address.
 
-    Raises WalletRefusedError; a message is used once, whatever comes of it.
+    A message binds once and lasts until it expires. Raises WalletRefusedError, and then nothing has changed.
     """
     challenge = challenge_of(connection, participant_id)
     if challenge is None:
@@ -123,7 +123,7 @@ def bind_wallet(connection: Connection, participant_id: str, signature: str, *, 
         signer = Account.recover_message(
             encode_defunct(text=challenge.message), signature=bytes.fromhex(signature.removeprefix("0x"))
         )
-    except Exception as error:
+    except Exception as error:  # the library has many ways to say that it is none
         raise WalletRefusedError("signature", "That is no signature: copy it whole, beginning with 0x.") from error
     if signer != challenge.address:
         raise WalletRefusedError("other-wallet", f"This was signed by {signer}, not by {challenge.address}.")

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from app.cli._community_options import community_options, database_url
 from app.erasure import erase_proofs
 from app.errors import InputError
 from app.local_time import LocalMonth
@@ -18,17 +19,7 @@ ACTOR = "operator at the command line"
 @click.command(epilog="Example: commonwatt erase --member M001 --until 2016-06 --state ./community")
 @click.option("--member", required=True, help="The member's id.")
 @click.option("--until", "last_month", help="YYYY-MM, the last month to erase; all that is final without it.")
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("state"),
-    envvar="COMMONWATT_STATE",
-    show_default=True,
-    help="The community's state directory.",
-)
-@click.option(
-    "--database", envvar="COMMONWATT_DATABASE_URL", help="Database URL, where it is not in the state directory."
-)
+@community_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(*, member: str, last_month: str | None, state: Path, database: str | None, yes: bool) -> None:
     """Erase the secrets with which MEMBER's past can be proved, at the member's request; the audit log keeps the deed.
@@ -36,10 +27,8 @@ def command(*, member: str, last_month: str | None, state: Path, database: str |
     Nobody can prove any more which entries of the ledger are this member's, and no statement of those months can be
     written as .json again. Everybody else's proofs go on to hold. Backups made before still hold the secrets.
     """
-    file = state / "community.sqlite"
-    if database is None and not file.exists():
-        raise InputError(f"{file} does not exist: give the community's directory with --state")
-    engine = open_database(database or f"sqlite:///{file}")
+    url = database_url(state, database)
+    engine = open_database(url)
     with reading(engine) as connection:
         zone = ZoneInfo(the_community(connection).timezone)
     try:

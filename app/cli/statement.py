@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 from sqlalchemy import Connection, func, select
 
+from app.cli._community_options import community_options, database_url
 from app.errors import InputError
 from app.local_time import LocalMonth
 from app.statement_pdf import statement_pdf
@@ -25,17 +26,7 @@ ENDINGS = (".json", ".pdf", ".csv")
 @click.option("--member", required=True, help="The member's id.")
 @click.option("--month", required=True, help="YYYY-MM, in the community's timezone.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.json, .pdf or .csv.")
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("state"),
-    envvar="COMMONWATT_STATE",
-    show_default=True,
-    help="The community's state directory.",
-)
-@click.option(
-    "--database", envvar="COMMONWATT_DATABASE_URL", help="Database URL, where it is not in the state directory."
-)
+@community_options
 def command(*, member: str, month: str, out: Path, state: Path, database: str | None) -> None:
     """Write the statement of MEMBER for MONTH as a file to verify (.json), to print (.pdf) or to compute with (.csv).
 
@@ -45,10 +36,8 @@ def command(*, member: str, month: str, out: Path, state: Path, database: str | 
         raise InputError(f"--out {out}: name a file ending in {', '.join(ENDINGS)}")
     if not out.absolute().parent.is_dir():
         raise InputError(f"--out {out}: the directory {out.parent} does not exist")
-    file = state / "community.sqlite"
-    if database is None and not file.exists():
-        raise InputError(f"{file} does not exist: give the community's directory with --state")
-    content = _content(database or f"sqlite:///{file}", member, month, out.suffix)
+    url = database_url(state, database)
+    content = _content(url, member, month, out.suffix)
     partial = out.with_name(out.name + ".partial")
     partial.write_bytes(content)
     partial.replace(out)

@@ -14,7 +14,7 @@ from stressed_books import StressedBook
 from grid.limits import OperatingPoint
 from grid.power_flow import PowerFlowDiverged
 from matching.book import FLEXIBLE
-from matching.clearing import Clearing, clear
+from matching.clearing import Clearing
 
 RELATIVE = 2e-5
 HIGHEST_MICRO_PER_KWH = 320_000
@@ -117,13 +117,15 @@ class Comparison:
 
 def compared(case: StressedBook) -> Comparison:
     """Clear a book, and ask IPOPT."""
-    around = {
-        "interval_minutes": case.interval_minutes,
-        "baseline_w": case.baseline_w,
-        "baseline_var": case.baseline_var,
-    }
-    clearing = clear(case.book, rules=case.rules, limits=case.network, **around)
-    exact = OptimalPowerFlow(case.book, case.network, case.rules, **around)
+    clearing = case.cleared()
+    exact = OptimalPowerFlow(
+        case.book,
+        case.network,
+        case.rules,
+        interval_minutes=case.interval_minutes,
+        baseline_w=case.baseline_w,
+        baseline_var=case.baseline_var,
+    )
     supplied = (clearing.supplier_import_wh, clearing.supplier_export_wh)
     return Comparison(
         case=case,

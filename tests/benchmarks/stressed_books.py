@@ -11,6 +11,7 @@ import numpy as np
 
 from grid.network import GridNetwork, open_network
 from matching.book import CURTAILABLE, FIRM, FLEXIBLE, OrderBook
+from matching.clearing import Clearing, clear
 from matching.rules import MarketRules
 
 NETWORKS = (
@@ -48,6 +49,17 @@ class StressedBook:
     @property
     def network(self) -> GridNetwork:
         return network_within(self.spec, *self.band, self.loading_percent)
+
+    def cleared(self) -> Clearing:
+        """Its result on its network."""
+        return clear(
+            self.book,
+            interval_minutes=self.interval_minutes,
+            rules=self.rules,
+            limits=self.network,
+            baseline_w=self.baseline_w,
+            baseline_var=self.baseline_var,
+        )
 
 
 @cache

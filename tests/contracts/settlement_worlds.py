@@ -1,6 +1,7 @@
 """Any small community with its auction and meters, for property tests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 
 from hypothesis import strategies as st
 from settlement_cases import Book, energy, point
@@ -17,6 +18,15 @@ class World:
     cleared: ClearedInterval
     energies: list[IntervalEnergy]
     points: list[PointTerms]
+
+
+def in_another_order(world: World, random: Random) -> tuple[ClearedInterval, list[IntervalEnergy], list[PointTerms]]:
+    """The same orders, trades, readings and points, each list shuffled."""
+    orders, trades, energies, points = (
+        random.sample(list(things), len(things))
+        for things in (world.cleared.orders, world.cleared.trades, world.energies, world.points)
+    )
+    return replace(world.cleared, orders=orders, trades=trades), energies, points
 
 
 @st.composite

@@ -18,7 +18,7 @@ from contracts.allocation import ClearedInterval, PointTerms
 from contracts.corrections import congestion_rebate
 from contracts.settlement import IntervalSettlement, settle_interval
 from contracts.transfers import CONGESTION, TransferKind, member_account, net_positions
-from matching.clearing import Clearing, clear
+from matching.clearing import Clearing
 from matching.orders import Firmness, Order, Side, Trade
 from meters.interval import IntervalEnergy
 
@@ -68,14 +68,7 @@ def settled(seed: int) -> Settled:
     from stressed_books import stressed_book
 
     case = stressed_book(seed)
-    clearing = clear(
-        case.book,
-        interval_minutes=case.interval_minutes,
-        rules=case.rules,
-        limits=case.network,
-        baseline_w=case.baseline_w,
-        baseline_var=case.baseline_var,
-    )
+    clearing = case.cleared()
     orders = [replace(order, participant=order.metering_point) for order in case.book.orders()]
     outcomes = tuple(zip(orders, clearing.trades(), strict=True))
     names = sorted({order.metering_point for order in orders})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from settlement_cases import NOON, Book, energy, moved, point, settle
-from settlement_worlds import World, meters, worlds
+from settlement_worlds import World, in_another_order, meters, worlds
 
 from contracts.corrections import congestion_rebate, difference_transfers
 from contracts.fields import FieldError, Fields
@@ -83,12 +83,7 @@ def test_who_drew_energy_makes_the_account_whole_in_proportion_to_it(world: Worl
 
 @given(islands(), st.randoms())
 def test_the_order_of_arrival_does_not_matter_on_an_island(world: World, random) -> None:
-    orders, trades = list(world.cleared.orders), list(world.cleared.trades)
-    energies, points = list(world.energies), list(world.points)
-    for things in (orders, trades, energies, points):
-        random.shuffle(things)
-    shuffled = replace(world.cleared, orders=orders, trades=trades)
-    assert settle(shuffled, energies, points) == settle(world.cleared, world.energies, world.points)
+    assert settle(*in_another_order(world, random)) == settle(world.cleared, world.energies, world.points)
 
 
 @given(st.data())

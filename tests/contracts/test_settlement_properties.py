@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 from settlement_cases import NOON, settle
-from settlement_worlds import World, meters, worlds
+from settlement_worlds import World, in_another_order, meters, worlds
 
 from contracts.corrections import difference_transfers
 from contracts.shares import share_out
@@ -48,12 +48,7 @@ def test_nobody_pays_more_or_gets_less_than_an_own_limit_for_contracted_energy(w
 
 @given(worlds(), st.randoms())
 def test_the_order_of_arrival_does_not_matter(world: World, random) -> None:
-    orders, trades = list(world.cleared.orders), list(world.cleared.trades)
-    energies, points = list(world.energies), list(world.points)
-    for things in (orders, trades, energies, points):
-        random.shuffle(things)
-    shuffled = replace(world.cleared, orders=orders, trades=trades)
-    assert settle(shuffled, energies, points) == settle(world.cleared, world.energies, world.points)
+    assert settle(*in_another_order(world, random)) == settle(world.cleared, world.energies, world.points)
 
 
 @given(st.data())

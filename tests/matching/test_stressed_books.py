@@ -75,14 +75,7 @@ def published(seed: int) -> Published:
     from stressed_books import stressed_book
 
     case = stressed_book(seed)
-    clearing = clear(
-        case.book,
-        interval_minutes=case.interval_minutes,
-        rules=case.rules,
-        limits=case.network,
-        baseline_w=case.baseline_w,
-        baseline_var=case.baseline_var,
-    )
+    clearing = case.cleared()
     return Published(case=case, clearing=clearing)
 
 
