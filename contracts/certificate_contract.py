@@ -1,6 +1,6 @@
 """The EnergyCertificate contract: attest, mint, retire and correct what `contracts.certificates` has worked out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -8,11 +8,13 @@ from web3 import Web3
 from web3.exceptions import ContractLogicError
 from web3.types import TxReceipt
 
-from contracts.certificates import CertifiedInterval, Source
+from contracts.certificates import Source
 from contracts.outbox import Outbox
 from contracts.published import artifact, explain
 
 CONTRACT = "EnergyCertificate"
+INTERVALS_PER_CALL = 300
+"""A day of quarter-hours from three sources; some 12 million gas, which fits into any block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +49,17 @@ class EnergyCertificates:
         """Certify a plant's output here; `pseudonym` has 32 bytes and names it to nobody."""
         return self._write(f"certificates:admit:{pseudonym.hex()}", "admitPlant", pseudonym, source)
 
-    def attest(self, batch: str, certified: Sequence[CertifiedInterval], readings_root: bytes) -> TxReceipt:
-        """Say what was metered; `batch` names these intervals once for ever."""
-        totals = [each.total_generated_wh for each in certified]
-        return self._write(f"certificates:attest:{batch}", "attest", _ids(certified), totals, readings_root)
+    def attest(self, batch: str, metered_wh: Mapping[int, int], readings_root: bytes) -> None:
+        """Say what was metered, Wh by certificate id; `batch` names these intervals once for ever."""
+        self._write_all(f"certificates:attest:{batch}", "attest", metered_wh, readings_root)
 
-    def mint(self, batch: str, certified: Sequence[CertifiedInterval], generated_root: bytes) -> TxReceipt:
+    def mint(self, batch: str, generated_wh: Mapping[int, int], generated_root: bytes) -> None:
         """Mint what was attested; the root is over the generators' shares."""
-        totals = [each.total_generated_wh for each in certified]
-        return self._write(f"certificates:mint:{batch}", "mint", _ids(certified), totals, generated_root)
+        self._write_all(f"certificates:mint:{batch}", "mint", generated_wh, generated_root)
 
-    def retire(self, batch: str, certified: Sequence[CertifiedInterval], consumed_root: bytes) -> TxReceipt:
+    def retire(self, batch: str, consumed_wh: Mapping[int, int], consumed_root: bytes) -> None:
         """Retire what members consumed; the root is over the consumers' shares."""
-        used = [each for each in certified if each.total_consumed_wh]
-        totals = [each.total_consumed_wh for each in used]
-        return self._write(f"certificates:retire:{batch}", "retire", _ids(used), totals, consumed_root)
+        self._write_all(f"certificates:retire:{batch}", "retire", consumed_wh, consumed_root)
 
     def correct(self, run: str, certificate_id: int, metered_wh: int) -> TxReceipt:
         """Lower what was metered and burn above it; `run` is the settlement run that found it."""
@@ -71,9 +69,20 @@ class EnergyCertificates:
         metered_wh, minted_wh, retired_wh, *_ = self._contract.functions.recordOf(certificate_id).call()
         return CertificateRecord(metered_wh=metered_wh, minted_wh=minted_wh, retired_wh=retired_wh)
 
+    def supply(self, source: Source) -> CertificateRecord:
+        """Sums of all the records of a source."""
+        metered_wh, minted_wh, retired_wh = self._contract.functions.supplyOf(source).call()
+        return CertificateRecord(metered_wh=metered_wh, minted_wh=minted_wh, retired_wh=retired_wh)
+
     def root(self, batch_number: int) -> bytes:
         """Root of the shares in the contract's batch of that number, from 1."""
         return bytes(self._contract.functions.rootOf(batch_number).call())
+
+    def _write_all(self, business_id: str, function: str, wh: Mapping[int, int], root: bytes) -> None:
+        for number, part in enumerate(_parts(wh)):
+            self._write(
+                f"{business_id}:{number}" if number else business_id, function, list(part), [*part.values()], root
+            )
 
     def _write(self, business_id: str, function: str, *arguments: Any) -> TxReceipt:  # noqa: ANN401 whatever the ABI says
         data = bytes.fromhex(self._contract.encode_abi(function, args=list(arguments)).removeprefix("0x"))
@@ -83,5 +92,8 @@ class EnergyCertificates:
             raise explain(error, CONTRACT) from error
 
 
-def _ids(certified: Sequence[CertifiedInterval]) -> list[int]:
-    return [each.certificate_id for each in certified]
+def _parts(wh: Mapping[int, int]) -> Iterator[dict[int, int]]:
+    """The same in their order, a call's worth each."""
+    ids = sorted(wh)
+    for first in range(0, len(ids), INTERVALS_PER_CALL):
+        yield {identity: wh[identity] for identity in ids[first : first + INTERVALS_PER_CALL]}

@@ -1,12 +1,12 @@
 """Where the community's energy came from: certificates of what was generated, and who consumed them.
 
-Totals of an interval and source go on the chain; members' shares lie under a salted root. A total is certified only
-where several plants made it up, so that no home's output can be read from it. The unit is the Wh of the meters, which
-are rounded down already; what a correction adds later is not certified.
+Totals of an interval and source go on the chain; members' shares lie under a salted root. A total is published only
+where no home's part can be told from it, neither alone nor beside the traded energy of the round, which everybody
+knows. The unit is the Wh of the meters, which are rounded down already; what a correction adds later is not certified.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -16,8 +16,12 @@ from contracts.settlement import Allocation
 from contracts.shares import share_out
 from meters.interval import DeliveryInterval
 
-PLANTS_MIN = 3
-"""Plants that must have generated in an interval for its total to be published."""
+HOMES_MIN = 3
+"""Homes that must be behind a total for it to be published."""
+REST_PERCENT = 10
+"""What the third and all further homes must have at least, in per cent of the largest (the p per cent rule of
+statistical offices: Hundepool et al., Statistical Disclosure Control, 2012, section 4.2): so near and no nearer can the
+second largest, who knows its own part, come to the largest."""
 
 
 class Source(IntEnum):
@@ -36,7 +40,8 @@ class CertifiedInterval:
     """What was generated and consumed of one source in one interval, in Wh by participant, nobody with zero.
 
     generated_wh  exported energy, sold inside the community or not
-    consumed_wh   bought inside the community; adds up to what was sold of it, never more than was generated
+    consumed_wh   bought inside the community; adds up to what was sold of it, never more than was generated. Nobody,
+                  where that sum would tell a home's part
     """
 
     interval: DeliveryInterval
@@ -79,69 +84,97 @@ def certify(
 def _certify_interval(
     interval: DeliveryInterval, settled: Sequence[Allocation], sources: Mapping[str, Source], seed: str
 ) -> list[CertifiedInterval]:
-    bought: dict[str, int] = defaultdict(int)
-    for each in settled:
-        bought[each.participant] += each.bought_wh
-    buyers = sorted(bought)
-    wanted = [bought[buyer] for buyer in buyers]
-    result = []
-    for source in Source:
-        plants = [each for each in settled if sources.get(each.metering_point) is source and each.export_wh]
-        if len(plants) < PLANTS_MIN:
-            continue
-        generated: dict[str, int] = defaultdict(int)
-        for each in plants:
-            generated[each.participant] += each.export_wh
-        # At most what is still wanted, so that no buyer's share can exceed its part (`share_out`).
-        sold_wh = min(sum(each.sold_wh for each in plants), sum(wanted))
-        shares = share_out(sold_wh, wanted, buyers, seed=f"{seed}:{interval.start_s}:{source}")
-        wanted = [left - share for left, share in zip(wanted, shares, strict=True)]
-        consumed = {buyer: share for buyer, share in zip(buyers, shares, strict=True) if share}
-        result.append(
-            CertifiedInterval(
-                interval=interval, source=source, generated_wh=dict(sorted(generated.items())), consumed_wh=consumed
-            )
+    plants = {source: [each for each in settled if sources.get(each.metering_point) is source] for source in Source}
+    generated = {source: _by_home(found, lambda each: each.export_wh) for source, found in plants.items()}
+    certified = [source for source in Source if hides_homes(generated[source])]
+    consumed = _consumed(settled, {source: plants[source] for source in certified}, f"{seed}:{interval.start_s}")
+    return [
+        CertifiedInterval(
+            interval=interval, source=source, generated_wh=generated[source], consumed_wh=consumed.get(source, {})
         )
-    return result
+        for source in certified
+    ]
+
+
+def _consumed(
+    settled: Sequence[Allocation], plants: Mapping[Source, Sequence[Allocation]], seed: str
+) -> dict[Source, dict[str, int]]:
+    """Who consumed what of each source, Wh; without the sources whose sum would tell a home's part."""
+    bought = _by_home(settled, lambda each: each.bought_wh)
+    buyers, wanted = list(bought), list(bought.values())
+    result: dict[Source, dict[str, int]] = {}
+    for source, found in plants.items():
+        sold = _by_home(found, lambda each: each.sold_wh)
+        unsold = _by_home(found, lambda each: each.residual_export_wh)
+        # At most what is still wanted, so that no buyer's share can exceed its part (`share_out`).
+        sold_wh = min(sum(sold.values()), sum(wanted))
+        shares = share_out(sold_wh, wanted, buyers, seed=f"{seed}:{source}")
+        parts = {buyer: share for buyer, share in zip(buyers, shares, strict=True) if share}
+        if hides_homes(sold) and hides_homes(parts) and (not unsold or hides_homes(unsold)):
+            wanted = [left - share for left, share in zip(wanted, shares, strict=True)]
+            result[source] = parts
+    # All that was traded is public: less what is published here, it must not be what one home sold either.
+    published = {each.metering_point for source in result for each in plants[source]}
+    others = (each for each in settled if each.metering_point not in published)
+    left_over = _by_home(others, lambda each: each.sold_wh)
+    return result if not left_over or hides_homes(left_over) else {}
+
+
+def _by_home(settled: Iterable[Allocation], amount: Callable[[Allocation], int]) -> dict[str, int]:
+    """Wh by participant, in their order, nobody with zero."""
+    sums: dict[str, int] = defaultdict(int)
+    for each in settled:
+        sums[each.participant] += amount(each)
+    return {participant: wh for participant, wh in sorted(sums.items()) if wh}
+
+
+def hides_homes(parts: Mapping[str, int]) -> bool:
+    """Whether the sum of these Wh by participant may be published: it tells nobody's part to within 10 %."""
+    amounts = sorted((wh for wh in parts.values() if wh), reverse=True)
+    return len(amounts) >= HOMES_MIN and 100 * sum(amounts[2:]) >= REST_PERCENT * amounts[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """One participant's part of one interval and source, and the salted leaf that stands for it."""
+class Shares:
+    """One participant's Wh by certificate id, ascending, and the salted leaf that stands for them."""
 
     participant: str
-    certificate_id: int
-    wh: int
+    wh: Mapping[int, int]
     leaf: bytes
 
 
-def share_leaf(salt: bytes, *, purpose: str, certificate_id: int, wh: int) -> bytes:
-    """Leaf of a member's share; `purpose` is "generated" or "consumed", `salt` the member's of this batch."""
-    values: Json = {"certificate_id": certificate_id, "purpose": purpose, "wh": wh}
-    return leaf_hash(salt_for(salt, f"certificate/{purpose}/{certificate_id}") + canonical(values))
+def shares_leaf(salt: bytes, *, purpose: str, wh: Mapping[int, int]) -> bytes:
+    """Leaf of a member's shares by certificate id; `purpose` is "generated" or "consumed", `salt` the batch's."""
+    values: Json = {"purpose": purpose, "wh": [[identity, wh[identity]] for identity in sorted(wh)]}
+    return leaf_hash(salt_for(salt, f"certificate/{purpose}") + canonical(values))
 
 
-def shares(certified: Iterable[CertifiedInterval], salts: Mapping[str, bytes], *, purpose: str) -> tuple[Share, ...]:
-    """Everybody's shares in the order of the tree, whose root (`shares_root`) goes on the chain."""
-    return tuple(
-        Share(
-            participant=participant,
-            certificate_id=each.certificate_id,
-            wh=wh,
-            leaf=share_leaf(salts[participant], purpose=purpose, certificate_id=each.certificate_id, wh=wh),
-        )
-        for each in certified
-        for participant, wh in sorted((each.generated_wh if purpose == "generated" else each.consumed_wh).items())
+def shares_of(
+    certified: Iterable[CertifiedInterval], salts: Mapping[str, bytes], *, purpose: str
+) -> tuple[Shares, ...]:
+    """Everybody's shares in the order of their leaves, which is that of the tree; its root goes on the chain."""
+    found: dict[str, dict[int, int]] = defaultdict(dict)
+    for each in sorted(certified, key=lambda each: each.certificate_id):
+        for participant, wh in (each.generated_wh if purpose == "generated" else each.consumed_wh).items():
+            found[participant][each.certificate_id] = wh
+    made = (
+        Shares(participant=participant, wh=wh, leaf=shares_leaf(salts[participant], purpose=purpose, wh=wh))
+        for participant, wh in found.items()
     )
+    return tuple(sorted(made, key=lambda each: each.leaf))
 
 
-def shares_root(parts: Sequence[Share]) -> bytes:
-    """Root over the shares' leaves."""
-    return MerkleTree([part.leaf for part in parts]).root
+def shares_root(leaves: Iterable[bytes]) -> bytes:
+    """Root over the shares' leaves in any order."""
+    return MerkleTree(sorted(leaves)).root
 
 
-def corrections(before: Iterable[CertifiedInterval], after: Iterable[CertifiedInterval]) -> dict[int, int]:
-    """Lowered totals in Wh by certificate id: what the contract must burn down to."""
-    corrected = {each.certificate_id: each.total_generated_wh for each in after}
-    lowered = ((each, corrected.get(each.certificate_id, 0)) for each in before)
-    return {each.certificate_id: wh for each, wh in lowered if wh < each.total_generated_wh}
+def corrections(metered_wh: Mapping[int, int], again: Iterable[CertifiedInterval]) -> dict[int, int]:
+    """Lowered totals in Wh by certificate id: what the contract must burn down to.
+
+    metered_wh  by certificate id, as the contract has it
+    again       the same intervals, certified anew; one that can no longer be published is burned whole
+    """
+    now_wh = {each.certificate_id: each.total_generated_wh for each in again}
+    lowered = {identity: now_wh.get(identity, 0) for identity in metered_wh}
+    return {identity: wh for identity, wh in lowered.items() if wh < metered_wh[identity]}

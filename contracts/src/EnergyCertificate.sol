@@ -21,6 +21,13 @@ contract EnergyCertificate is ERC1155, Governed {
         bool attested;
     }
 
+    /// @dev Sums of a source's records.
+    struct Supply {
+        uint80 metered;
+        uint80 minted;
+        uint80 retired;
+    }
+
     bytes32 public constant METERING_ROLE = keccak256("METERING_ROLE");
     bytes32 public constant ISSUER_ROLE = keccak256("ISSUER_ROLE");
     uint8 public constant ELSEWHERE = 255;
@@ -33,6 +40,8 @@ contract EnergyCertificate is ERC1155, Governed {
     mapping(uint8 source => uint256) public plantsOf;
     /// @notice Wh that a correction could not burn since they were retired or sold: withheld from the next ones.
     mapping(uint8 source => uint256) public shortfallOf;
+    /// @notice Wh of all intervals together: metered, minted (both less corrections) and retired.
+    mapping(uint8 source => Supply) public supplyOf;
     mapping(uint256 id => Record) private _records;
     /// @notice Salted Merkle root of the members' shares in a batch of mintings or retirements.
     mapping(uint32 batch => bytes32) public rootOf;
@@ -105,6 +114,7 @@ contract EnergyCertificate is ERC1155, Governed {
             if (wh[i] == 0) revert ZeroAmount(id);
             if (_records[id].attested) revert AlreadyAttested(id);
             (_records[id].metered, _records[id].attested) = (wh[i], true);
+            supplyOf[source].metered += wh[i];
         }
         emit Attested(ids, wh, readingsRoot);
     }
@@ -124,10 +134,8 @@ contract EnergyCertificate is ERC1155, Governed {
             if (wh[i] == 0) revert ZeroAmount(id);
             if (record.mintBatch != 0) revert AlreadyMinted(id);
             if (wh[i] > record.metered) revert MintedAboveMetered(id, record.metered, wh[i]);
-            uint256 withheld = _lesser(shortfallOf[uint8(id)], wh[i]);
-            if (withheld != 0) shortfallOf[uint8(id)] -= withheld;
-            amounts[i] = wh[i] - withheld;
             record.mintBatch = batch;
+            amounts[i] = _mintable(id, wh[i]);
             record.minted = uint56(amounts[i]);
         }
         emit Minted(batch, ids, sharesRoot);
@@ -152,6 +160,7 @@ contract EnergyCertificate is ERC1155, Governed {
             if (wh[i] > held) revert RetiredAboveHeld(id, held, wh[i]);
             record.retirementBatch = batch;
             record.retired = wh[i];
+            supplyOf[uint8(id)].retired += wh[i];
             _burn(community, id, wh[i]);
         }
     }
@@ -160,11 +169,14 @@ contract EnergyCertificate is ERC1155, Governed {
     function correct(uint256 id, uint56 wh) external onlyRole(METERING_ROLE) whenNotPaused {
         Record storage record = _records[id];
         if (wh >= record.metered) revert NotACorrection(id, record.metered, wh);
+        Supply storage supply = supplyOf[uint8(id)];
+        supply.metered -= record.metered - wh;
         record.metered = wh;
         uint256 excess = record.minted > wh ? record.minted - wh : 0;
         uint256 burned = _lesser(excess, balanceOf(community, id));
         // What cannot be burned counts as minted for later intervals, so that a second correction does not take it again.
         record.minted -= uint56(excess);
+        supply.minted -= uint56(excess);
         shortfallOf[uint8(id)] += excess - burned;
         emit Corrected(id, wh, burned, excess - burned);
         if (burned != 0) _burn(community, id, burned);
@@ -189,6 +201,15 @@ contract EnergyCertificate is ERC1155, Governed {
         whenNotPaused
     {
         super._update(from, to, ids, values);
+    }
+
+    /// @dev `wh` less what is withheld for corrections that came too late, and counted.
+    function _mintable(uint256 id, uint56 wh) private returns (uint256 amount) {
+        uint8 source = uint8(id);
+        uint256 withheld = _lesser(shortfallOf[source], wh);
+        if (withheld != 0) shortfallOf[source] -= withheld;
+        amount = wh - withheld;
+        supplyOf[source].minted += uint56(amount);
     }
 
     function _newBatch(bytes32 root) private returns (uint32 batch) {

@@ -92,6 +92,7 @@ class Certificates(RuleBasedStateMachine):
         assert metered == [self.metered.get(each, 0) for each in IDS]
         assert retired == [self.retired.get(each, 0) for each in IDS]
         assert all(few <= many for few, many in zip(minted, metered, strict=True))
+        assert self.contract.read("supplyOf", SOLAR) == [sum(metered), sum(minted), sum(retired)]
         assert sum(held) + sum(sold) + sum(retired) <= sum(metered) + shortfall
 
     def teardown(self) -> None:
