@@ -14,6 +14,7 @@ from app.founding import configured
 from app.jobs import run_for_ever
 from app.late_database import database_of
 from app.local_gateways import LocalGateways, enrol_local
+from app.mail_delivery import start_postman
 from app.market_round import load_solvers
 from app.meter_places import LOCAL_GATEWAY, local_gateway_config
 from app.platform import RpcDispatcher
@@ -77,6 +78,7 @@ class CommunityProcess:
     def run(self) -> None:
         """Run rounds and settlement until stopped."""
         threading.Thread(target=load_solvers, name="solvers", daemon=True).start()
+        start_postman(self._settings, self._engine, self._clock, self._stopped)
         run_for_ever(self._step, self._stopped, pause_s=PAUSE_S)
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.community_settings import CommunitySettings, MemberSettings, community_from, member_from
 from app.errors import InputError
+from app.mail_settings import MailSettings, mail_from
 from app.market_choice import MarketChoice, choice_from, on_grid
 from app.secret_values import new_key_file, secret_value
 from contracts.fields import FieldError, Fields
@@ -37,6 +38,7 @@ SECTIONS = (
     "settlement",
     "market",
     "grid",
+    "mail",
     "tariff_file",
 )
 
@@ -86,6 +88,7 @@ class Settings:
     members: tuple[MemberSettings, ...] = ()
     settlement: SettlementSettings = SettlementSettings()
     market: MarketChoice = field(default_factory=MarketChoice)
+    mail: MailSettings | None = None
     tariff_file: Path | None = None
 
     @property
@@ -133,6 +136,7 @@ def _settings(values: Mapping[str, object], env: Mapping[str, str], place: Path)
         members=known,
         settlement=_settlement(fields, community),
         market=_market(fields, known),
+        mail=mail_from(fields.fields("mail"), place) if fields.has("mail") else None,
         tariff_file=place / tariff if tariff else None,
     )
 

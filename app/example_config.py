@@ -10,6 +10,7 @@ EXAMPLE_NAME = "My Street"
 EXAMPLE_PLACE = "192.0.2."
 """Addresses of this kind are reserved for documentation: no meter is there."""
 TARIFF_FILE = "tariff.toml"
+MAIL_FILE = "mail-password"
 
 EXAMPLE = f"""\
 # A community for `commonwatt up`. Prices are in millionths of the currency per kWh: 190000 is 0.19.
@@ -53,6 +54,14 @@ listen = "127.0.0.1:8080"
 
 # [chain]
 # url = "http://127.0.0.1:8545"              # default: embedded, in the state directory
+
+# [mail]                                     # letters to members: recovery of sign-ins, notifications
+# host = "mail.example.org"
+# sender = "My Street <energy@example.org>"
+# encryption = "starttls"                    # or "tls" from the first byte, or "none" without a password
+# port = 587                                 # default: 587, 465 or 25 by the encryption
+# user = "energy@example.org"
+# password_file = "{MAIL_FILE}"            # beside this file, readable by its owner only
 
 # [settlement]
 # grace_minutes = 1440                       # how long a day waits for missing readings

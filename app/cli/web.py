@@ -11,6 +11,7 @@ import click
 from app.config import Settings
 from app.factory import create_deployed_app
 from app.late_database import database_of
+from app.mail_delivery import start_postman
 from app.process_log import log_to_stderr
 from app.serving import WebServer, listen
 from meters.clock import clock_from_environment
@@ -37,8 +38,10 @@ def command(*, config: Path | None) -> None:
     engine = database_of(settings, stopped)
     if engine is None:
         return
-    server = WebServer(create_deployed_app(settings, engine, clock_from_environment(os.environ)), listener)
+    clock = clock_from_environment(os.environ)
+    server = WebServer(create_deployed_app(settings, engine, clock), listener)
     server.start()
+    start_postman(settings, engine, clock, stopped)
     click.echo(server.url)
     sys.stdout.flush()
     stopped.wait()

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Table, Text
 from sqlmodel import Field, SQLModel
 
 from app.storage.account_tables import InvoiceRow, MemberKeyRow, PaymentRow, WalletChallengeRow
+from app.storage.mail_tables import LetterRow
 from app.storage.preference_tables import Preference, PreferenceVersion
 from app.storage.reading_tables import (
     ContributionRow,
@@ -50,6 +51,7 @@ __all__ = [
     "IngestAlarm",
     "IntervalEnergyRow",
     "InvoiceRow",
+    "LetterRow",
     "MarketChoiceRow",
     "MarketOrder",
     "MarketRound",
