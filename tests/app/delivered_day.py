@@ -8,7 +8,7 @@ from app.agents.histories import Histories
 from app.jobs import Scheduler
 from app.market_choice import MarketChoice, adopt_choice
 from app.market_round import MarketDesk
-from app.settlement_run import SettlementDesk
+from app.settlement_run import SettlementDesk, Settles
 from app.storage.database import writing
 from app.storage.store.community import add_tariff
 from app.storage.store.readings import save_substitutes
@@ -52,9 +52,17 @@ def measured(start_s: int, point: str, import_wh: int, export_wh: int) -> Interv
 class DeliveredDay:
     """The scheduler of a community and its clock; `live` lets slots of the day pass."""
 
-    def __init__(self, engine: Engine, choice: MarketChoice, *, period_minutes: int | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        choice: MarketChoice,
+        *,
+        period_minutes: int | None = None,
+        clock: StandingClock | None = None,
+        ledger: Settles | None = None,
+    ) -> None:
         self.engine = engine
-        self.clock = StandingClock(DAY_START_S - 2 * SLOT_S)
+        self.clock = clock or StandingClock(DAY_START_S - 2 * SLOT_S)
         with writing(engine) as connection:
             add_tariff(connection, valid_from_s=0, tariff_json=json.dumps(TARIFF.to_json()))
             adopt_choice(connection, choice, next_s=0)
@@ -65,7 +73,7 @@ class DeliveredDay:
             settlement=SettlementDesk(
                 engine=engine,
                 clock=self.clock,
-                ledger=AwayLedger(),
+                ledger=ledger or AwayLedger(),
                 period_minutes=period_minutes,
                 anchor_s=DAY_START_S,
             ),

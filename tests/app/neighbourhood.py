@@ -41,23 +41,27 @@ def address_of(key: bytes) -> str:
     return str(Account.from_key(key).address)
 
 
-def found_community(engine: Engine) -> None:
-    """anna: 5 kW controllable solar, 10 kW connection; bela: no plant, 25 kW; both with contracts since 1970."""
+def found_community(engine: Engine, *, first_lane: int = 1) -> None:
+    """anna: 5 kW controllable solar, 10 kW connection; bela: no plant, 25 kW; both with contracts since 1970.
+
+    Its ledger is only named; with `first_lane` 0 there is none, and one can be founded.
+    """
     with writing(engine) as connection:
         create_community(connection, Community(id="hill", name="Hill Road", network="transformer:100", tie_seed="7"))
-        save_chain(
-            connection,
-            chain_id=DOMAIN.chain_id,
-            ledger_address=DOMAIN.verifying_contract,
-            ledger_code_hash="0xc0de",
-            genesis_hash="0x00",
-        )
+        if first_lane:
+            save_chain(
+                connection,
+                chain_id=DOMAIN.chain_id,
+                ledger_address=DOMAIN.verifying_contract,
+                ledger_code_hash="0xc0de",
+                genesis_hash="0x00",
+            )
         add_participant(
             connection, Participant(id="olga", display_name="Olga", email="Olga@example.org", role="operator")
         )
         add_gateway(connection, Gateway(id="g1", name="Cellar", address=address_of(GATEWAY_KEY), status="approved"))
-        _add_household(connection, "anna", lane=1, connection_w=10_000, generation_w=5_000)
-        _add_household(connection, "bela", lane=2, connection_w=25_000, generation_w=0)
+        _add_household(connection, "anna", lane=first_lane, connection_w=10_000, generation_w=5_000)
+        _add_household(connection, "bela", lane=first_lane + 1, connection_w=25_000, generation_w=0)
 
 
 def _add_household(connection: Connection, name: str, *, lane: int, connection_w: int, generation_w: int) -> None:

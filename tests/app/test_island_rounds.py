@@ -1,34 +1,22 @@
 """A community that is an island, from gate closure over set-points and metered energy to settled money."""
 
 import html
-import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from apiflask import APIFlask
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from app.agents.battery import BatteryLook
 from app.agents.histories import Histories
-from app.island_choice import IslandChoice
-from app.market_choice import MarketChoice, adopt_choice
 from app.market_round import MarketDesk, open_gate, run_gate_closure
 from app.order_entry import HandOrder, OrderRefusedError, place_by_hand
 from app.settlement_run import Period, SettlementDesk, settle_period
 from app.storage.database import reading, writing
-from app.storage.store.community import add_tariff, envelopes
+from app.storage.store.community import envelopes
 from app.storage.store.members import (
-    MeteringPoint,
-    Participant,
     Preference,
-    SupplyContract,
-    add_contract,
-    add_metering_point,
-    add_participant,
-    change_metering_point,
-    metering_point,
     save_preference,
 )
 from app.storage.store.orders import book_of
@@ -37,73 +25,33 @@ from app.storage.store.proofs import load_prepared
 from app.storage.store.readings import save_substitutes
 from app.storage.store.rounds import find_round, set_points_of, trades_of
 from app.storage.store.settlement import allocations_between, balances
-from contracts.tariff import Tariff
 from contracts.transfers import CONGESTION, MARKET
-from grid.network import GridNetwork, load_network, open_network
+from grid.network import GridNetwork, load_network
 from matching.clearing import Clearing
 from matching.orders import Side, Trade
-from meters.interval import DeliveryInterval, IntervalEnergy
-from tests.app.neighbourhood import DAY_S, NOON_S, StandingClock
+from meters.interval import DeliveryInterval
+from tests.app.island_street import ISLAND, cut_off, energy, habit, street_in
+from tests.app.neighbourhood import NOON_S, StandingClock
 from tests.app.street_server import member
 
 SLOT_S = 900
-ISLAND = IslandChoice(
-    lost_load_micro_per_kwh=5_000_000, balancing_price_micro_per_kwh=400_000, grid_forming_member="unit"
-)
-STREET = {
-    "transformer.csv": "sn_kva\n100\n",
-    "cables.csv": "name,from_node,to_node,type,length_m,members\n"
-    "C1,station,box,NAYY 4x150 SE,150,mp-unit\n"
-    "C2,box,house1,NAYY 4x50 SE,120,mp-anna\n"
-    "C3,box,house2,NAYY 4x50 SE,90,mp-bela\n",
-}
 
 
 @pytest.fixture
 def street(tmp_path: Path) -> GridNetwork:
-    for name, text in STREET.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    return open_network(str(tmp_path))
+    return street_in(tmp_path)
 
 
 @pytest.fixture
 def island(community: Engine, street: GridNetwork) -> Engine:
-    """anna makes 800 Wh, bela draws 500 Wh, whatever the hour; a battery of 20 kWh and 8 kW forms the grid."""
-    buses = street.member_buses()
-    with writing(community) as connection:
-        add_tariff(connection, valid_from_s=0, tariff_json=json.dumps(Tariff(version="test").to_json()))
-        add_participant(connection, Participant(id="unit", display_name="Unit", lane=3))
-        add_metering_point(
-            connection,
-            MeteringPoint(id="mp-unit", participant_id="unit", battery_wh=20_000, battery_w=8_000, connection_w=50_000),
-        )
-        contract = {"supplier_price_micro_per_kwh": 350_000, "feed_in_price_micro_per_kwh": 140_000}
-        add_contract(connection, SupplyContract(participant_id="unit", valid_from_s=0, **contract))
-        for point in ("mp-unit", "mp-anna", "mp-bela"):
-            found = metering_point(connection, point)
-            assert found is not None
-            change_metering_point(connection, replace(found, bus=buses[point]))
-        adopt_choice(connection, MarketChoice(island=ISLAND), next_s=0)
+    cut_off(community, street)
     return community
-
-
-def habit(connection: Connection, **net_wh: int) -> None:
-    """What homes did (+ fed in) at this quarter-hour of the days before."""
-    for day in range(1, 8):
-        at = DeliveryInterval.at(NOON_S - day * DAY_S)
-        save_substitutes(connection, [energy(name, wh, at) for name, wh in net_wh.items()], received_s=at.start_s + 900)
-
-
-def energy(name: str, net_wh: int, interval: DeliveryInterval) -> IntervalEnergy:
-    return IntervalEnergy(
-        metering_point=f"mp-{name}", interval=interval, import_wh=max(0, -net_wh), export_wh=max(0, net_wh)
-    )
 
 
 def clear_round(island: Engine, street: GridNetwork, *, stored_wh: int | None, **net_wh: int) -> Clearing:
     clock, interval = StandingClock(NOON_S - SLOT_S + 1), DeliveryInterval.at(NOON_S)
     with writing(island) as connection:
-        habit(connection, **net_wh)
+        habit(connection, NOON_S, **net_wh)
         if stored_wh is not None:
             save_battery_looks(connection, {"mp-unit": BatteryLook(at_s=NOON_S - SLOT_S, stored_wh=stored_wh)})
     desk = MarketDesk(engine=island, clock=clock, network=street, histories=Histories(island, minutes=15))
