@@ -35,7 +35,6 @@ account_api = APIBlueprint("account_api", __name__, tag="Accounts")
 @account_api.get("/account")
 @access(Access.HOUSEHOLD)
 @account_api.output(AccountAnswer)
-@account_api.doc(security="bearer")
 def own_account() -> AccountAnswer:
     """Your balance, credit limit, invoices and payments."""
     with reading(platform().engine) as connection:
@@ -52,7 +51,7 @@ def own_account() -> AccountAnswer:
 @access(Access.HOUSEHOLD)
 @account_api.input(WalletRequest)
 @account_api.output(WalletMessage)
-@account_api.doc(security="bearer")
+@account_api.doc(responses={409: "This address cannot be bound"})
 def ask_for_wallet(json_data: WalletRequest) -> WalletMessage:
     """Ask for the message that binds a wallet of your own."""
     base_url = platform().settings.web.base_url
@@ -69,7 +68,7 @@ def ask_for_wallet(json_data: WalletRequest) -> WalletMessage:
 @access(Access.HOUSEHOLD)
 @account_api.input(SignatureRequest)
 @account_api.output(WalletAnswer)
-@account_api.doc(security="bearer")
+@account_api.doc(responses={409: "The signature binds no wallet"})
 def bind_own_wallet(json_data: SignatureRequest) -> WalletAnswer:
     """Bind the wallet that signed the message."""
     try:
@@ -83,7 +82,6 @@ def bind_own_wallet(json_data: SignatureRequest) -> WalletAnswer:
 @account_api.get("/treasury")
 @access(Access.TREASURER)
 @account_api.output(AccountsAnswer)
-@account_api.doc(security="bearer")
 def accounts() -> AccountsAnswer:
     """Every invoice and payment."""
     with reading(platform().engine) as connection:
@@ -97,7 +95,7 @@ def accounts() -> AccountsAnswer:
 @access(Access.TREASURER)
 @account_api.input(PaidRequest)
 @account_api.output(PaymentAnswer, status_code=201)
-@account_api.doc(security="bearer")
+@account_api.doc(responses={409: "This invoice has nothing left to pay"})
 def record_payment(invoice_id: str, json_data: PaidRequest) -> PaymentAnswer:
     """The money of an invoice has moved at the bank."""
     try:
@@ -118,7 +116,6 @@ def record_payment(invoice_id: str, json_data: PaidRequest) -> PaymentAnswer:
 @access(Access.TREASURER)
 @account_api.input(BankRequest)
 @account_api.output(BankAnswer)
-@account_api.doc(security="bearer")
 def take_bank_statement(json_data: BankRequest) -> BankAnswer:
     """Post the payments of the bank's statement. The same file again posts nothing; one wrong line and nothing is."""
     try:

@@ -40,7 +40,7 @@ class BatteryReportsAnswer(BaseModel):
 @access(Access.GATEWAY)
 @battery_api.input(BatteryReports)
 @battery_api.output(BatteryReportsAnswer)
-@battery_api.doc(security="bearer")
+@battery_api.doc(responses={403: "A device of another gateway"})
 def post_batteries(json_data: BatteryReports) -> BatteryReportsAnswer:
     """Keep what batteries hold: the agents offer what a home did not need. A device of another gateway is refused."""
     gateway = calling_gateway()

@@ -28,7 +28,6 @@ envelope_api = APIBlueprint("envelope_api", __name__, tag="Envelopes")
 @access(Access.HOUSEHOLD)
 @envelope_api.input(SpanQuery, location="query")
 @envelope_api.output(EnvelopesAnswer)
-@envelope_api.doc(security="bearer")
 def own_envelopes(query_data: SpanQuery) -> EnvelopesAnswer:
     """Import and export limits of your connections per interval, W, and what stopped your feed-in."""
     span = checked(query_data)
@@ -43,7 +42,6 @@ def own_envelopes(query_data: SpanQuery) -> EnvelopesAnswer:
 @access(Access.OPERATOR)
 @envelope_api.input(IntervalQuery, location="query")
 @envelope_api.output(FeederRoomsAnswer)
-@envelope_api.doc(security="bearer")
 def feeders(query_data: IntervalQuery) -> FeederRoomsAnswer:
     """What the plants of each feeder may feed in together in one interval, and which limits stop them."""
     with reading(platform().engine) as connection:

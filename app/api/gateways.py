@@ -51,6 +51,7 @@ gateway_api = APIBlueprint("gateway_api", __name__, tag="Gateways")
 @access(Access.SIGNATURE)
 @gateway_api.input(ReadingsRequest)
 @gateway_api.output(ReadingsAnswer)
+@gateway_api.doc(responses={503: "The ledger is not connected yet"})
 def post_readings(json_data: ReadingsRequest) -> ReadingsAnswer:
     """Take in signed reading batches.
 
@@ -69,7 +70,6 @@ def post_readings(json_data: ReadingsRequest) -> ReadingsAnswer:
 @access(Access.GATEWAY)
 @gateway_api.input(IntervalQuery, location="query")
 @gateway_api.output(SetPointsAnswer)
-@gateway_api.doc(security="bearer")
 def get_set_points(query_data: IntervalQuery) -> SetPointsAnswer:
     """What this gateway's devices must do in an interval; a device that is not listed is free."""
     gateway = calling_gateway()
@@ -93,6 +93,9 @@ def get_set_points(query_data: IntervalQuery) -> SetPointsAnswer:
 @limiter.limit(ENROL_LIMITS)
 @gateway_api.input(EnrolRequest)
 @gateway_api.output(EnrolAnswer)
+@gateway_api.doc(
+    responses={403: "The code was used before or is too old", 409: "The key is in use", 503: "There is no ledger yet"}
+)
 def enrol(json_data: EnrolRequest) -> EnrolAnswer:
     """Enrol a gateway with its one-time code. It stays pending until an operator approves it."""
     token = new_code()
@@ -122,7 +125,6 @@ def enrol(json_data: EnrolRequest) -> EnrolAnswer:
 @gateway_api.get("/gateways")
 @access(Access.OPERATOR)
 @gateway_api.output(GatewaysAnswer)
-@gateway_api.doc(security="bearer")
 def list_gateways() -> GatewaysAnswer:
     """All gateways, for operators."""
     with reading(platform().engine) as connection:
@@ -134,7 +136,7 @@ def list_gateways() -> GatewaysAnswer:
 @access(Access.OPERATOR)
 @gateway_api.input(NewGateway)
 @gateway_api.output(EnrolmentCode, status_code=201)
-@gateway_api.doc(security="bearer")
+@gateway_api.doc(responses={409: "There is one of this id"})
 def create_gateway(json_data: NewGateway) -> EnrolmentCode:
     """Register a gateway and get its one-time enrolment code."""
     code = new_code()
@@ -153,7 +155,7 @@ def create_gateway(json_data: NewGateway) -> EnrolmentCode:
 @gateway_api.post("/gateways/<gateway_id>/approve")
 @access(Access.OPERATOR)
 @gateway_api.output(GatewayAnswer)
-@gateway_api.doc(security="bearer")
+@gateway_api.doc(responses={409: "It has not enrolled yet, or is revoked"})
 def approve_gateway(gateway_id: str) -> GatewayAnswer:
     """Let an enrolled gateway deliver readings."""
     return _change(gateway_id, "approved")
@@ -162,7 +164,7 @@ def approve_gateway(gateway_id: str) -> GatewayAnswer:
 @gateway_api.post("/gateways/<gateway_id>/revoke")
 @access(Access.OPERATOR)
 @gateway_api.output(GatewayAnswer)
-@gateway_api.doc(security="bearer")
+@gateway_api.doc(responses={409: "It cannot be revoked"})
 def revoke_gateway(gateway_id: str) -> GatewayAnswer:
     """Refuse everything this gateway signs or asks for from now on."""
     return _change(gateway_id, "revoked")

@@ -39,7 +39,6 @@ household_api = APIBlueprint("household_api", __name__, tag="Your home")
 @household_api.get("/me")
 @access(Access.SIGNED_IN)
 @household_api.output(MeAnswer)
-@household_api.doc(security="bearer")
 def me() -> MeAnswer:
     """Who you are here, your connections and your balance."""
     person = viewer()
@@ -60,7 +59,6 @@ def me() -> MeAnswer:
 @access(Access.HOUSEHOLD)
 @household_api.input(SpanQuery, location="query")
 @household_api.output(EnergiesAnswer)
-@household_api.doc(security="bearer")
 def energy(query_data: SpanQuery) -> EnergiesAnswer:
     """Your metered energy per interval, with its quality. An interval that is still missing is not listed."""
     span = checked(query_data)
@@ -90,7 +88,6 @@ def energy(query_data: SpanQuery) -> EnergiesAnswer:
 @access(Access.HOUSEHOLD)
 @household_api.input(SpanQuery, location="query")
 @household_api.output(OwnReadingsAnswer)
-@household_api.doc(security="bearer")
 def own_readings(query_data: SpanQuery) -> OwnReadingsAnswer:
     """Your meters' registers, exactly as they were signed."""
     span = checked(query_data)
@@ -109,7 +106,6 @@ def own_readings(query_data: SpanQuery) -> OwnReadingsAnswer:
 @access(Access.HOUSEHOLD)
 @household_api.input(SpanQuery, location="query")
 @household_api.output(ContributionsAnswer)
-@household_api.doc(security="bearer")
 def own_contributions(query_data: SpanQuery) -> ContributionsAnswer:
     """How much of each local day your meters told, and how surely."""
     span = checked(query_data)
@@ -126,7 +122,6 @@ def own_contributions(query_data: SpanQuery) -> ContributionsAnswer:
 @household_api.get("/statements")
 @access(Access.HOUSEHOLD)
 @household_api.output(StatementsAnswer)
-@household_api.doc(security="bearer")
 def statements() -> StatementsAnswer:
     """The months for which you have a statement, newest first."""
     with reading(platform().engine) as connection:

@@ -50,7 +50,7 @@ class HealthReportsAnswer(BaseModel):
 @access(Access.GATEWAY)
 @health_api.input(HealthReports)
 @health_api.output(HealthReportsAnswer)
-@health_api.doc(security="bearer")
+@health_api.doc(responses={403: "A device of another gateway"})
 def post_health(json_data: HealthReports) -> HealthReportsAnswer:
     """Keep how meters are, for the operator's page, in place of what was told before.
 

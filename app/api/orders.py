@@ -18,6 +18,12 @@ from matching.orders import Side, Trade
 
 STATUS = {"unknown-order": 404, "unknown-metering-point": 404, "suspended": 403, "not-a-member": 403}
 
+REFUSED = {
+    403: "You are suspended, or no member",
+    404: "You have no such order or metering point",
+    409: "The market cannot take it: the detail says why",
+}
+
 order_api = APIBlueprint("order_api", __name__, tag="Orders")
 
 
@@ -25,7 +31,6 @@ order_api = APIBlueprint("order_api", __name__, tag="Orders")
 @access(Access.HOUSEHOLD)
 @order_api.input(SpanQuery, location="query")
 @order_api.output(OrdersAnswer)
-@order_api.doc(security="bearer")
 def list_orders(query_data: SpanQuery) -> OrdersAnswer:
     """Your orders, cancelled ones included, with what became of them."""
     span, member = checked(query_data), viewer().id
@@ -40,7 +45,7 @@ def list_orders(query_data: SpanQuery) -> OrdersAnswer:
 @access(Access.HOUSEHOLD)
 @order_api.input(OrderRequest)
 @order_api.output(OrderAnswer, status_code=201)
-@order_api.doc(security="bearer")
+@order_api.doc(responses=REFUSED)
 def place_order(json_data: OrderRequest) -> OrderAnswer:
     """Place an order by hand.
 
@@ -72,7 +77,7 @@ def place_order(json_data: OrderRequest) -> OrderAnswer:
 @order_api.delete("/orders/<order_id>")
 @access(Access.HOUSEHOLD)
 @order_api.output(OrderAnswer)
-@order_api.doc(security="bearer")
+@order_api.doc(responses=REFUSED)
 def delete_order(order_id: str) -> OrderAnswer:
     """Cancel your order while the gate is open."""
     member, now_s = viewer().id, platform().now_s()

@@ -1,6 +1,7 @@
 """What everybody may know: health, rounds, tariff, the documentation, and the chain for verifiers."""
 
 import json
+from typing import Any
 
 from apiflask import APIBlueprint, APIFlask
 from flask import Response, current_app, jsonify, render_template, request
@@ -15,8 +16,29 @@ from app.problems import ProblemError
 from app.storage.database import reading
 from app.storage.store.community import find_community, tariff_json_at
 from app.storage.store.rounds import MarketRound, find_round, rounds_between
+from contracts.tariff import Tariff
 
 CHAIN_LIMITS = "600 per minute"  # verifying a year's statements takes some 500 questions
+Answers = dict[int | str, dict[str, Any]]
+TARIFF: Answers = {
+    200: {
+        "description": "The tariff in force; rates are micro-units of currency per kWh",
+        "content": {"application/json": {"schema": {"type": "object"}, "example": Tariff(version="2025-1").to_json()}},
+    },
+    404: {"description": "No tariff is in force yet"},
+}
+CHAIN: Answers = {
+    200: {
+        "description": "The JSON-RPC answer, or a list of them",
+        "content": {
+            "application/json": {
+                "schema": {"type": ["object", "array"]},
+                "example": {"jsonrpc": "2.0", "id": 1, "result": "0x1cbd"},
+            }
+        },
+    },
+    503: {"description": "No chain is connected"},
+}
 
 public_api = APIBlueprint("public_api", __name__, tag="Public")
 
@@ -62,7 +84,7 @@ def one_round(start_s: int) -> RoundAnswer:
 
 @public_api.get("/public/tariff")
 @access(Access.PUBLIC)
-@public_api.doc(responses={200: "the tariff in force", 404: "no tariff is in force"})
+@public_api.doc(responses=TARIFF)
 def tariff() -> ResponseReturnValue:
     """The tariff in force: every fee, levy and tax on a shared kWh."""
     with reading(platform().engine) as connection:
@@ -75,7 +97,7 @@ def tariff() -> ResponseReturnValue:
 @public_api.post("/public/chain")
 @access(Access.PUBLIC)
 @limiter.limit(CHAIN_LIMITS)
-@public_api.doc(responses={200: "the JSON-RPC answer", 503: "no chain is connected"})
+@public_api.doc(responses=CHAIN)
 def chain() -> ResponseReturnValue:
     """Read the settlement chain: Ethereum JSON-RPC, only methods that change nothing."""
     dispatch = platform().chain_rpc

@@ -22,7 +22,6 @@ settlement_api = APIBlueprint("settlement_api", __name__, tag="Settlement")
 @settlement_api.get("/settlement/runs")
 @access(Access.OPERATOR)
 @settlement_api.output(MonthsAnswer)
-@settlement_api.doc(security="bearer")
 def settlement_runs() -> MonthsAnswer:
     """The runs of every month with their state, and what is missing."""
     return MonthsAnswer(months=[_month(each) for each in months_of(platform().run_desk())])
@@ -32,7 +31,7 @@ def settlement_runs() -> MonthsAnswer:
 @access(Access.OPERATOR)
 @settlement_api.input(RunAgain)
 @settlement_api.output(RunAnswer, status_code=201)
-@settlement_api.doc(security="bearer")
+@settlement_api.doc(responses={409: "This month cannot be settled now"})
 def settle_month_again(json_data: RunAgain) -> RunAnswer:
     """Settle a month again with what is known now; only differences are posted."""
     desk = platform().run_desk()

@@ -22,6 +22,7 @@ token_api = APIBlueprint("token_api", __name__, tag="Tokens")
 @guesses_per_account
 @token_api.input(TokenRequest)
 @token_api.output(TokenAnswer, status_code=201)
+@token_api.doc(responses={401: "Email or password is wrong"})
 def create_token(json_data: TokenRequest) -> TokenAnswer:
     """Exchange email and password for a token."""
     now_s = platform().now_s()
@@ -38,7 +39,7 @@ def create_token(json_data: TokenRequest) -> TokenAnswer:
 
 @token_api.delete("/tokens/current")
 @access(Access.SIGNED_IN)
-@token_api.doc(security="bearer", responses={204: "revoked"})
+@token_api.doc(responses={204: "revoked"})
 def delete_token() -> ResponseReturnValue:
     """Revoke the token this request is sent with."""
     person = viewer()

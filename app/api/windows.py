@@ -7,7 +7,7 @@ from apiflask import APIBlueprint
 
 from app.access import Access, access, viewer
 from app.agents.windows import DeviceClass, WindowOrder
-from app.api.orders import problem_of
+from app.api.orders import REFUSED, problem_of
 from app.api.schemas import SpanQuery
 from app.api.spans import checked
 from app.api.window_schemas import PlannedAnswer, WindowAnswer, WindowRequest, WindowsAnswer
@@ -26,7 +26,6 @@ window_api = APIBlueprint("window_api", __name__, tag="Orders")
 @access(Access.HOUSEHOLD)
 @window_api.input(SpanQuery, location="query")
 @window_api.output(WindowsAnswer)
-@window_api.doc(security="bearer")
 def list_windows(query_data: SpanQuery) -> WindowsAnswer:
     """Your windows that reach into the span, cancelled ones included, with what is planned for them."""
     span = checked(query_data)
@@ -40,7 +39,7 @@ def list_windows(query_data: SpanQuery) -> WindowsAnswer:
 @access(Access.HOUSEHOLD)
 @window_api.input(WindowRequest)
 @window_api.output(WindowAnswer, status_code=201)
-@window_api.doc(security="bearer")
+@window_api.doc(responses=REFUSED)
 def place(json_data: WindowRequest) -> WindowAnswer:
     """Ask for energy over a window: your agent decides in which intervals, and bids for it.
 
@@ -64,7 +63,7 @@ def place(json_data: WindowRequest) -> WindowAnswer:
 @window_api.delete("/windows/<window_id>")
 @access(Access.HOUSEHOLD)
 @window_api.output(WindowAnswer)
-@window_api.doc(security="bearer")
+@window_api.doc(responses=REFUSED)
 def cancel(window_id: str) -> WindowAnswer:
     """Cancel your window. What was bought for it stays bought."""
     member, now_s = viewer().id, platform().now_s()

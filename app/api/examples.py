@@ -1,0 +1,182 @@
+"""Examples in the OpenAPI document: one value a name, put together into whole requests and answers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+Schema = dict[str, Any]
+
+BY_NAME: dict[str, Any] = {
+    "accepted_wh": 640,
+    "action": "order placed",
+    "actor": "anna",
+    "address": "0x52908400098527886E0F7030069857D2E4169EE7",
+    "amount_cents": 2570,
+    "amount_nano": 137_600_000,
+    "at_s": 1_750_075_200,
+    "balance_nano": -25_700_000_000,
+    "bank_reference": "2025-07-03/17",
+    "battery_w": 5000,
+    "battery_wh": 10_000,
+    "binding_count": 1,
+    "book_hash": "0x6a09e667f3bcc908b2fb1366ea957d3e3adec17512775099da2f590b0667322a",
+    "booked_on": "2025-07-03",
+    "cancelled_s": None,
+    "chain_id": 7357,
+    "clearing_hash": "0xbb67ae8584caa73b25742d7078b83b8925d834cc53da4798c720a6486e45a6e1",
+    "clearing_price_micro_per_kwh": 215_000,
+    "code": "one-time-code-from-the-operator",
+    "commissioned": None,
+    "community": "Hill Road",
+    "complete_count": 96,
+    "confirmed": 1,
+    "connection_w": 25_000,
+    "credit_limit_nano": 50_000_000_000,
+    "csv": "booked_on,amount,currency,reference,bank_reference\n2025-07-03,25.70,EUR,HILL-1,2025-07-03/17\n",
+    "curtailed_wh": 0,
+    "cursor": None,
+    "date": "2025-06-16",
+    "day": "2025-06-16",
+    "days_incomplete": 1,
+    "days_settled": 16,
+    "detail": "The gate of this interval is closed.",
+    "device": "d-anna",
+    "display_name": "Anna",
+    "drawn_wh": 0,
+    "due_cents": 2570,
+    "due_s": 1_751_500_800,
+    "duration_s": 900,
+    "earliest_s": 0,
+    "efficiency_permille": 900,
+    "element": 12,
+    "email": "anna@example.org",
+    "end_s": 1_750_161_600,
+    "energy_wh": 8000,
+    "epoch": 0,
+    "expected_count": 96,
+    "expires_s": 1_757_851_200,
+    "export_limit_w": 4600,
+    "export_mwh": 8_412_000,
+    "export_wh": 0,
+    "fault_count": 0,
+    "feeder": "north",
+    "firmness": "flexible",
+    "first_start_s": 1_750_032_000,
+    "flags": 0,
+    "gateway": "g1",
+    "gateway_id": "g1",
+    "generation_controllable": True,
+    "generation_limit_w": None,
+    "generation_w": 5000,
+    "given_wh": 0,
+    "guessed": 4,
+    "id": "anna",
+    "import_limit_w": 25_000,
+    "import_mwh": 5_120_345_000,
+    "import_wh": 640,
+    "intervals_changed": 3,
+    "invoice": "anna-2025-06",
+    "invoice_id": "anna-2025-06",
+    "is_dark": False,
+    "island": None,
+    "issued_s": 1_751_500_800,
+    "kept": 1,
+    "kind": "final",
+    "known": 0,
+    "last_seen_s": 1_750_075_140,
+    "latest_s": 1_750_118_400,
+    "limit_micro_per_kwh": 250_000,
+    "limit_w": 4600,
+    "line": 2,
+    "live_count": 95,
+    "loss_wh": 12,
+    "market_time_unit_minutes": 15,
+    "member": "anna",
+    "message": "accepted",
+    "metering_point": "mp-anna",
+    "missing": 2,
+    "month": "2025-06",
+    "moved_nano": 137_600_000,
+    "name": "Cellar",
+    "next_seq": 97,
+    "now_s": 1_750_075_200,
+    "number": 17,
+    "order_id": "order-1",
+    "origin": "person",
+    "password": "correct horse battery",  # pragma: allowlist secret
+    "phase": "a",
+    "placed_s": 1_750_071_600,
+    "plants": 7,
+    "power_w": 11_000,
+    "previous_hash": "0x" + "00" * 32,
+    "price_micro_per_kwh": 215_000,
+    "provisional": True,
+    "quality": "measured",
+    "quantity_wh": 640,
+    "ran_s": 1_751_500_803,
+    "reading": [96, 1_750_075_200, 900, 5_120_345_000, 8_412_000, 0],
+    "reason": "by hand",
+    "reference": "HILL-1",
+    "role": "household",
+    "said": "",
+    "seq": 96,
+    "shed_wh": 0,
+    "side": "buy",
+    "signature": "0x" + "1b" * 65,
+    "simulated": False,
+    "spilled_wh": 0,
+    "start": 1_750_075_200,
+    "start_s": 1_750_075_200,
+    "state": "cleared",
+    "status": "green",
+    "stored_wh": 0,
+    "token": "a-secret-that-is-shown-once",
+    "total_cents": 2570,
+    "traded_wh": 18_400,
+    "transfers_posted": 9,
+    "trouble": "",
+    "tx_hash": None,
+    "verifying_contract": "0x52908400098527886E0F7030069857D2E4169EE7",
+    "waits_for": "",
+    "window_id": "car-tonight",
+}
+"""What a field, parameter or variable of that name may hold; null where a schema allows it and nothing else fits."""
+
+
+def add_examples(spec: dict[str, Any]) -> None:
+    """Put an example beside every parameter, request body and JSON answer that has none."""
+    schemas: dict[str, Schema] = spec["components"]["schemas"]
+    for operation in _operations(spec):
+        for parameter in operation.get("parameters", ()):
+            parameter.setdefault("example", _value(parameter["name"], parameter["schema"], schemas))
+        for content in _contents(operation):
+            if content.get("schema"):
+                content.setdefault("example", _value("", content["schema"], schemas))
+
+
+def _operations(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in spec["paths"].values():
+        yield from (value for value in path.values() if isinstance(value, dict))
+
+
+def _contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """JSON bodies of requests and of answers that are no refusals: those explain themselves."""
+    answers = [answer for status, answer in operation["responses"].items() if int(status) < 400]
+    for body in (operation.get("requestBody", {}), *answers):
+        if "application/json" in body.get("content", {}):
+            yield body["content"]["application/json"]
+
+
+def _value(name: str, schema: Schema, schemas: dict[str, Schema]) -> Any:  # noqa: ANN401  any JSON
+    if "$ref" in schema:
+        return _value(name, schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if "const" in schema or "enum" in schema:
+        return schema.get("const", next(iter(schema.get("enum", ())), None))
+    if "properties" in schema:
+        return {key: _value(key, inner, schemas) for key, inner in schema["properties"].items()}
+    is_array = schema.get("type") == "array"
+    if name in BY_NAME and isinstance(BY_NAME[name], list) == is_array:
+        return BY_NAME[name]
+    if "anyOf" in schema:
+        return _value(name, schema["anyOf"][0], schemas)
+    # Lists are named in the plural of what is in them.
+    return [_value(name.removesuffix("s"), schema["items"], schemas)] if is_array else schema.get("default")
