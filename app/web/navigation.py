@@ -53,8 +53,7 @@ OPERATOR = (
         endpoint="operator.more",
         label="More",
         icon="more",
-        only_small=True,
-        within=("operator.settlement", "treasury.accounts", "operator.member_list"),
+        within=("operator.audit_log",),
     ),
 )
 TREASURER = (Place(endpoint="treasury.accounts", label="Accounts", icon="bill", within=("treasury.import_bank",)),)

@@ -28,6 +28,7 @@ PAGES = (
     "/operator/settlement",
     "/operator/members",
     "/operator/more",
+    "/operator/audit",
 )
 
 

@@ -45,6 +45,8 @@ PAGES = {
         "/operator/settlement",
         "/operator/members",
         "/operator/more",
+        "/operator/audit",
+        "/operator/audit?actor=nobody",
     ),
 }
 LOOKS = (

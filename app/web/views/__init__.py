@@ -7,6 +7,7 @@ from app.web.views import (  # noqa: F401  imported for the routes they register
     home,
     household_devices,
     journey,
+    operator_audit,
     operator_devices,
     operator_network,
     operator_settlement,
