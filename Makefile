@@ -16,7 +16,7 @@ PACKAGES := app contracts grid matching meters
 export RUFF_CACHE_DIR := build/ruff
 export MYPY_CACHE_DIR := build/mypy
 
-.PHONY: help setup demo test check format bench bench-fresh comparison lock clean
+.PHONY: help setup demo test check format bench bench-fresh comparison messages lock clean
 
 help: ## Show this list
 	@echo "Commonwatt: a peer-to-peer energy market that a neighbourhood runs itself."
@@ -58,6 +58,9 @@ bench-fresh: setup ## The same from the beginning
 comparison: setup ## Clear the same books with other programs too, and renew docs/comparison.md (about 15 minutes)
 	@$(BIN)/python tests/benchmarks/run.py --fresh comparison
 	@$(BIN)/python tests/benchmarks/render_comparison.py
+
+messages: $(READY) ## Carry new texts of the pages into the translations, and compile those
+	@$(BIN)/python deploy/messages.py
 
 lock: $(READY) ## Renew the locked requirements from pyproject.toml (UPGRADE=1 moves every version)
 	@deploy/lock $(BIN) $(if $(UPGRADE),--upgrade)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.community_settings import CommunitySettings, MemberSettings, community_from, member_from
 from app.errors import InputError
+from app.languages import LANGUAGES, SOURCE_LANGUAGE
 from app.mail_settings import MailSettings, mail_from
 from app.market_choice import MarketChoice, choice_from, on_grid
 from app.secret_values import new_key_file, secret_value
@@ -45,13 +46,17 @@ SECTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings:
-    """Where the web application listens and what the world calls it; session_hours is how long a sign-in lasts."""
+    """Where the web application listens and what the world calls it; session_hours is how long a sign-in lasts.
+
+    `language` is for readers whose browser asks for none of those there are.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str = ""
     trusted_proxies: int = 0
     session_hours: int = 12
+    language: str = SOURCE_LANGUAGE
 
     @property
     def base_url(self) -> str:
@@ -203,7 +208,10 @@ def _web(fields: Fields, env: Mapping[str, str], environment: str) -> WebSetting
     written = _integer(section, "trusted_proxies", 0, least=0, most=5)
     proxies = env.get("COMMONWATT_TRUSTED_PROXIES") or str(written)
     hours = _integer(section, "session_hours", 12, least=1, most=24 * 30)
+    language = _text(section, "language", SOURCE_LANGUAGE, None)
     section.close()
+    if language not in LANGUAGES:
+        raise FieldError("web.language", f"is {language!r}: write {' or '.join(LANGUAGES)}")
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65_535:
         raise FieldError("web.listen", f"is {listen!r}: write HOST:PORT, for example 127.0.0.1:8080")
@@ -216,7 +224,12 @@ def _web(fields: Fields, env: Mapping[str, str], environment: str) -> WebSetting
             "web.public_url", "is needed when deployed, and begins with https://: sign-ins must be encrypted"
         )
     return WebSettings(
-        host=host, port=int(port), public_url=public_url, trusted_proxies=int(proxies), session_hours=hours
+        host=host,
+        port=int(port),
+        public_url=public_url,
+        trusted_proxies=int(proxies),
+        session_hours=hours,
+        language=language,
     )
 
 

@@ -48,6 +48,7 @@ listen = "127.0.0.1:8080"
 # public_url = "https://energy.example.org"  # what people open, through a reverse proxy with TLS
 # trusted_proxies = 0                        # how many reverse proxies stand in front
 # session_hours = 12                         # how long a sign-in lasts
+# language = "en"                            # or "de": for readers whose browser asks for neither
 
 # [database]
 # url = "postgresql://commonwatt@localhost:5432/commonwatt"  # default: SQLite in the state directory

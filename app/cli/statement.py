@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from app.cli._community_options import community_options, database_url
 from app.errors import InputError
+from app.languages import SOURCE_LANGUAGE
 from app.local_time import LocalMonth
 from app.statement_pdf import statement_pdf
 from app.statement_proof import proof_document
@@ -17,7 +18,7 @@ from app.statements import statement_csv, statement_of
 from app.storage.database import open_database, reading
 from app.storage.store.community import Community, the_community
 from app.storage.store.readings import ENERGY
-from app.web.formats import LOCALES, Formats
+from app.web.formats import Formats, reader_locale
 
 ENDINGS = (".json", ".pdf", ".csv")
 
@@ -58,7 +59,8 @@ def _content(database: str, member: str, month: str, ending: str) -> bytes:
         statement = statement_of(connection, member, asked, now_s=now_s)
     if ending == ".csv":
         return statement_csv(statement).encode()
-    return statement_pdf(statement, Formats(locale=LOCALES[0], zone=zone, currency=community.currency), now_s=now_s)
+    fmt = Formats(locale=reader_locale(SOURCE_LANGUAGE), zone=zone, currency=community.currency)
+    return statement_pdf(statement, fmt, now_s=now_s)
 
 
 def _now_s(connection: Connection, community: Community) -> int:

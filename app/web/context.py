@@ -12,6 +12,7 @@ from app.platform import platform
 from app.storage.database import reading
 from app.storage.store.community import Community, find_community
 from app.web.formats import Formats, reader_locale
+from app.web.language import language
 
 # The years a page can be asked for; anything else is not an address of this community.
 YEARS = range(2000, 2100)
@@ -65,7 +66,7 @@ def page() -> Page:
             community = find_community(connection)
         zone = ZoneInfo("UTC" if community is None else community.timezone)
         currency = "EUR" if community is None else community.currency
-        locale = reader_locale(tag for tag, _ in request.accept_languages)
+        locale = reader_locale(language(), [tag for tag, _ in request.accept_languages])
         g.page = Page(
             community=community,
             fmt=Formats(locale=locale, zone=zone, currency=currency),

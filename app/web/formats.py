@@ -13,11 +13,14 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale, negotiate_locale
-from babel.dates import format_date, format_datetime
-from babel.numbers import NumberPattern, format_currency, format_percent, parse_pattern
+from babel.dates import format_skeleton
+from babel.numbers import NumberPattern, format_currency, parse_pattern
 
-# Regions whose numbers read naturally in the language of the pages.
-LOCALES = ("en_IE", "en_GB", "en_US", "en_AU", "en_CA", "en_NZ", "en_IN", "en_ZA")
+# Regions whose numbers and dates read naturally in a language of the pages; the first is for readers of no region.
+LOCALES = {
+    "en": ("en_IE", "en_GB", "en_US", "en_AU", "en_CA", "en_NZ", "en_IN", "en_ZA"),
+    "de": ("de_DE", "de_AT", "de_CH"),
+}
 
 # What people call the hundredth of their currency on an energy bill.
 MINOR_UNITS = {"EUR": "ct", "CHF": "Rp.", "GBP": "p", "USD": "¢", "AUD": "¢", "CAD": "¢", "NZD": "¢"}
@@ -29,10 +32,10 @@ NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 DASH = "\N{EN DASH}"
 
 
-def reader_locale(accepted: Iterable[str]) -> str:
-    """The best of `LOCALES` for a browser's accepted languages, best first; the first of them by default."""
+def reader_locale(language: str, accepted: Iterable[str] = ()) -> str:
+    """The best region of a language for a browser's accepted languages, best first; its first region by default."""
     preferred = [tag.replace("-", "_") for tag in accepted]
-    return negotiate_locale(preferred, list(LOCALES)) or LOCALES[0]
+    return negotiate_locale(preferred, list(LOCALES[language])) or LOCALES[language][0]
 
 
 def whole_cents(amount_nano: int) -> int:
@@ -49,6 +52,11 @@ class Formats:
     locale: str
     zone: ZoneInfo
     currency: str
+
+    @property
+    def language(self) -> str:
+        """The language of the locale."""
+        return _locale(self.locale).language
 
     def money(self, amount_nano: int) -> str:
         """An amount to the cent, with its currency: −€1.23."""
@@ -117,8 +125,12 @@ class Formats:
 
     def share(self, value: float, decimals: int = 0) -> str:
         """A fraction of one as a percentage."""
-        pattern = "#,##0" + ("." + "0" * decimals if decimals else "") + "%"
-        return str(format_percent(value, format=pattern, locale=_locale(self.locale)))
+        return self.percent(Decimal(str(value)) * 100, decimals)
+
+    def percent(self, value: float | Decimal, decimals: int = 0) -> str:
+        """A number of hundredths with its sign, as the language writes it: 12.5%, in German 12,5 %."""
+        sign = _locale(self.locale).percent_formats[None].suffix[1]
+        return f"{self.number(value, decimals)}{sign}"
 
     def local(self, instant_s: int) -> datetime:
         """An instant in the community's timezone."""
@@ -134,19 +146,27 @@ class Formats:
 
     def moment(self, instant_s: int) -> str:
         """Local date and time: 7 Jun 2016, 18:15."""
-        return format_datetime(self.local(instant_s), "d MMM y, HH:mm", tzinfo=self.zone, locale=_locale(self.locale))
+        return f"{self.short_date(self.local(instant_s).date())}, {self.time(instant_s)}"
+
+    def short_date(self, value: date) -> str:
+        """A date without its weekday: 7 Jun 2016."""
+        return self._calendar(value, "yMMMd")
 
     def day(self, value: date) -> str:
-        """A date with its weekday, short: Tue, 7 June 2016."""
-        return format_date(value, "EEE, d MMMM y", locale=_locale(self.locale))
+        """A date with its weekday, short: Tue 7 Jun 2016."""
+        return self._calendar(value, "yMMMEd")
 
     def short_day(self, value: date) -> str:
         """A date without the year: Tue 7 Jun."""
-        return format_date(value, "EEE d MMM", locale=_locale(self.locale))
+        return self._calendar(value, "MMMEd")
 
     def month(self, value: date) -> str:
         """Month and year: June 2016."""
-        return format_date(value, "LLLL y", locale=_locale(self.locale))
+        return self._calendar(value, "yMMMM")
+
+    def _calendar(self, value: date, skeleton: str) -> str:
+        """The parts of a date that `skeleton` names (Unicode LDML), in the order of the language."""
+        return str(format_skeleton(skeleton, value, locale=_locale(self.locale)))
 
     def _number(self, value: Decimal, decimals: int) -> str:
         exact = value.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)

@@ -6,6 +6,7 @@ from flask import Flask, request, url_for
 from flask_login import current_user
 
 from app.web.context import page
+from app.web.language import language_values, set_up_languages
 from app.web.navigation import navigation
 from app.web.views import blueprints
 from app.web.views.assets import asset, stylesheet_version
@@ -16,7 +17,9 @@ def add_pages(app: Flask) -> None:
     """Register every page."""
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
+    set_up_languages(app)
     app.context_processor(page_values)
+    app.context_processor(language_values)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["sentence"] = sentence

@@ -74,9 +74,10 @@ def test_the_day_has_its_marks_at_local_hours_also_when_the_clocks_change() -> N
 
 
 def test_the_format_follows_the_readers_region_and_falls_back_to_a_readable_one() -> None:
-    assert reader_locale(["en-US", "en"]) == "en_US"
-    assert reader_locale(["de-AT", "de"]) == LOCALES[0]
-    assert reader_locale([]) == LOCALES[0]
+    assert reader_locale("en", ["en-US", "en"]) == "en_US"
+    assert reader_locale("de", ["en-US", "de-AT"]) == "de_AT"
+    assert reader_locale("en", ["de-AT", "de"]) == LOCALES["en"][0] == "en_IE"
+    assert reader_locale("de") == LOCALES["de"][0] == "de_DE"
 
 
 def test_typed_numbers_become_exact_integers_with_point_or_comma() -> None:

@@ -51,7 +51,7 @@ def shown(page: str) -> str:
 def test_every_page_of_a_household_opens_and_says_that_the_day_is_simulated(street_app: Flask, path: str) -> None:
     response = member(street_app, "M01").get(path)
     assert response.status_code == 200
-    assert "Simulated, Wed, 15 June 2016" in shown(response.text)
+    assert "Simulated, Wed 15 Jun 2016" in shown(response.text)
 
 
 def test_home_shows_the_days_energy_as_it_was_settled(street_app: Flask) -> None:

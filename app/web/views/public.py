@@ -1,13 +1,16 @@
 """Pages for everybody: start, help, and the choice of light or dark."""
 
 from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app.access import Access, declare
 from app.auth_pages import local_path
+from app.languages import LANGUAGES
 from app.storage.database import reading
 from app.web.context import Page, engine, page
+from app.web.language import COOKIE
 from app.web.read_models.community import PublicTotals, public_totals
 
 public = Blueprint("public", __name__)
@@ -56,6 +59,19 @@ def theme() -> Response:
     chosen = request.form.get("theme")
     if chosen not in THEMES:
         abort(400, "Choose light or dark.")
+    return _remembering("theme", chosen)
+
+
+@public.post("/language")
+def choose_language() -> Response:
+    """Remember the language in this browser."""
+    chosen = request.form.get("language")
+    if chosen not in LANGUAGES:
+        abort(400, _("Choose one of the languages at the foot of the page."))
+    return _remembering(COOKIE, chosen)
+
+
+def _remembering(name: str, value: str) -> Response:
     response = redirect(local_path(request.form.get("back", "/")))
-    response.set_cookie("theme", chosen, max_age=A_YEAR_S, samesite="Lax", secure=request.is_secure)
+    response.set_cookie(name, value, max_age=A_YEAR_S, samesite="Lax", secure=request.is_secure)
     return response
