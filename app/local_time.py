@@ -15,11 +15,11 @@ class LocalDay:
 
     @property
     def start_s(self) -> int:
-        return _midnight_s(self.date, self.zone)
+        return midnight_s(self.date, self.zone)
 
     @property
     def end_s(self) -> int:
-        return _midnight_s(self.date + timedelta(days=1), self.zone)
+        return midnight_s(self.date + timedelta(days=1), self.zone)
 
     @property
     def interval_count(self) -> int:
@@ -69,11 +69,11 @@ class LocalMonth:
 
     @property
     def start_s(self) -> int:
-        return _midnight_s(self.first, self.zone)
+        return midnight_s(self.first, self.zone)
 
     @property
     def end_s(self) -> int:
-        return _midnight_s(self.next().first, self.zone)
+        return midnight_s(self.next().first, self.zone)
 
     def next(self) -> "LocalMonth":
         """The month after."""
@@ -99,5 +99,6 @@ def local_date(instant_s: int, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(instant_s, UTC).astimezone(zone).date()
 
 
-def _midnight_s(day: date, zone: ZoneInfo) -> int:
+def midnight_s(day: date, zone: ZoneInfo) -> int:
+    """The instant at which a local day begins."""
     return int(datetime.combine(day, time(0), zone).timestamp())

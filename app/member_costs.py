@@ -17,7 +17,7 @@ from contracts.transfers import TransferKind, member_account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Terms:
+class Terms:
     """Contract and tariff that stay the same in [start_s, end_s)."""
 
     start_s: int
@@ -68,7 +68,7 @@ def supplied_energy(
     """(what the community left to the own supplier, all metered energy), a row per point and stretch of terms."""
     points = [point.id for point in metering_points(connection, participant_id=member.id)]
     residual, whole = [], []
-    for terms in _stretches(connection, member.id, start_s, end_s, schedule):
+    for terms in stretches_of_terms(connection, member.id, start_s, end_s, schedule):
         columns = ("bought_wh", "sold_wh", "residual_import_wh", "residual_export_wh")
         query = (
             select(ALLOCATIONS.c.metering_point_id, *(func.sum(ALLOCATIONS.c[name]) for name in columns))
@@ -98,9 +98,9 @@ def supplied_energy(
     return residual, whole
 
 
-def _stretches(
+def stretches_of_terms(
     connection: Connection, participant_id: str, start_s: int, end_s: int, schedule: TariffSchedule
-) -> Iterator[_Terms]:
+) -> Iterator[Terms]:
     """The parts of [start_s, end_s) in which neither contract nor tariff changes, as far as both are known."""
     rows = connection.execute(
         select(CONTRACTS).where(CONTRACTS.c.participant_id == participant_id).order_by(CONTRACTS.c.valid_from_s)
@@ -115,7 +115,7 @@ def _stretches(
         valid = [each for each in contracts if each.valid_from_s <= first and (each.valid_to_s or last) >= last]
         tariff = next((each for since, each in reversed(schedule.versions) if since <= first), None)
         if valid and tariff is not None:
-            yield _Terms(start_s=first, end_s=last, contract=valid[0], tariff=tariff)
+            yield Terms(start_s=first, end_s=last, contract=valid[0], tariff=tariff)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ def expected_savings_nano(connection: Connection, participant_id: str, energies:
     schedule = tariff_schedule(connection)
     first_s, end_s = energies[0].start_s, energies[-1].start_s + 1
     total = 0
-    for terms in _stretches(connection, member.id, first_s, end_s, schedule):
+    for terms in stretches_of_terms(connection, member.id, first_s, end_s, schedule):
         vat = terms.tariff.vat(member.vat_class)
         outside = terms.contract.supplier_price_micro_per_kwh + terms.tariff.supplied_charges_micro_per_kwh
         for energy in energies:

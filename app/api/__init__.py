@@ -9,6 +9,7 @@ from app.api.accounts import account_api
 from app.api.battery_reports import battery_api
 from app.api.envelopes import envelope_api
 from app.api.gateways import gateway_api
+from app.api.history import history_api
 from app.api.households import household_api
 from app.api.meter_health import health_api
 from app.api.orders import order_api
@@ -27,6 +28,7 @@ BLUEPRINTS: tuple[APIBlueprint, ...] = (
     order_api,
     window_api,
     household_api,
+    history_api,
     envelope_api,
     settlement_api,
     account_api,

@@ -13,7 +13,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale, negotiate_locale
-from babel.dates import format_skeleton
+from babel.dates import format_skeleton, get_month_names
 from babel.numbers import NumberPattern, format_currency, parse_pattern
 
 # Regions whose numbers and dates read naturally in a language of the pages; the first is for readers of no region.
@@ -167,6 +167,10 @@ class Formats:
     def _calendar(self, value: date, skeleton: str) -> str:
         """The parts of a date that `skeleton` names (Unicode LDML), in the order of the language."""
         return str(format_skeleton(skeleton, value, locale=_locale(self.locale)))
+
+    def month_letter(self, value: date) -> str:
+        """The shortest name of a month, for axes: J."""
+        return str(get_month_names("narrow", "stand-alone", _locale(self.locale))[value.month])
 
     def _number(self, value: Decimal, decimals: int) -> str:
         exact = value.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)

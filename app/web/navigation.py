@@ -30,6 +30,7 @@ HOUSEHOLD = (
         icon="bill",
         within=("household.statement", "household.verify_bill", "household.check_bill"),
     ),
+    Place(endpoint="household.history", label="History", within=("household.history_period",)),
     Place(endpoint="household.account", label="Account", within=("household.ask_for_wallet",)),
     Place(endpoint="household.preferences", label="Preferences", within=("household.save_preferences",)),
     Place(endpoint="household.devices", label="Devices"),
@@ -38,7 +39,14 @@ HOUSEHOLD = (
         label="More",
         icon="more",
         only_small=True,
-        within=("household.account", "household.preferences", "household.devices", "household.follow_interval"),
+        within=(
+            "household.history",
+            "household.history_period",
+            "household.account",
+            "household.preferences",
+            "household.devices",
+            "household.follow_interval",
+        ),
     ),
 )
 OPERATOR = (

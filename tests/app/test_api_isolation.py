@@ -119,7 +119,14 @@ def _transfer(name: str, interval: DeliveryInterval) -> Transfer:
 
 def _gets(app: Flask) -> Iterator[str]:
     """Every address a household may open, with this interval and this month in the place of variables."""
-    values = {"start_s": START_S, "month": "2025-06", "order_id": "order-of-bela", "day": "2025-06-16", "format": "csv"}
+    values = {
+        "start_s": START_S,
+        "month": "2025-06",
+        "period": "2025-06",
+        "order_id": "order-of-bela",
+        "day": "2025-06-16",
+        "format": "csv",
+    }
     for rule in app.url_map.iter_rules():
         allowed = {Access.PUBLIC, Access.SIGNED_IN, Access.HOUSEHOLD}
         if "GET" in (rule.methods or ()) and rule_of(app, rule.endpoint) in allowed and "static" not in rule.endpoint:
@@ -179,7 +186,10 @@ def test_an_operator_sees_no_consumption_of_a_home_on_any_page(filled: Flask, co
     for rule in filled.url_map.iter_rules():
         if rule_of(filled, rule.endpoint) is not Access.HOUSEHOLD or "GET" not in (rule.methods or ()):
             continue
-        filled_in = {name: {"start_s": START_S, "month": "2025-06"}.get(name, "x") for name in rule.arguments}
+        filled_in = {
+            name: {"start_s": START_S, "month": "2025-06", "period": "2025-06"}.get(name, "x")
+            for name in rule.arguments
+        }
         path = filled.url_map.bind("localhost").build(rule.endpoint, filled_in)
         answer = browser.get(path, query_string=SPAN)
         assert answer.status_code == 403, path

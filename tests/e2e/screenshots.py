@@ -60,6 +60,8 @@ SHOTS = (
     Shot(name="statements", path="/statements", role="member", whole=False),
     Shot(name="statement", path="/home", role="member", click=("Open the statement",)),
     Shot(name="statement-phone", path="/home", role="member", click=("Open the statement",), size=PHONE),
+    Shot(name="history", path="/history", role="member", click=("Day",)),
+    Shot(name="history-phone", path="/history", role="member", click=("Day",), size=PHONE),
     Shot(name="follow", path="/follow", role="member"),
     Shot(name="devices-phone", path="/devices", role="member", size=PHONE),
     Shot(name="more-phone", path="/more", role="member", size=PHONE, whole=False),

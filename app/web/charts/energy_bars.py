@@ -1,4 +1,4 @@
-"""A day's energy, one bar an interval: what came in above the line, what went out below it."""
+"""Energy of a period, one bar a part: what came in above the line, what went out below it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,23 @@ PLOT_HEIGHT = 250
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyBar:
-    """Energy of one interval in Wh."""
+    """Energy of one interval, or of one part of a longer period, in Wh; what is unshared is in no settlement."""
 
     start_s: int
     from_neighbours_wh: int
     from_supplier_wh: int
     to_neighbours_wh: int
     to_grid_wh: int
+    unshared_import_wh: int = 0
+    unshared_export_wh: int = 0
+
+    @property
+    def import_wh(self) -> int:
+        return self.from_neighbours_wh + self.from_supplier_wh + self.unshared_import_wh
+
+    @property
+    def export_wh(self) -> int:
+        return self.to_neighbours_wh + self.to_grid_wh + self.unshared_export_wh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +40,9 @@ class EnergyBars:
 
 
 def energy_bars(bars: Sequence[EnergyBar], *, start_s: int, end_s: int, interval_s: int) -> EnergyBars:
-    """Geometry of `bars` over the local day [start_s, end_s)."""
-    highest_kwh = max((bar.from_neighbours_wh + bar.from_supplier_wh for bar in bars), default=0)
-    lowest_kwh = max((bar.to_neighbours_wh + bar.to_grid_wh for bar in bars), default=0)
+    """Geometry of `bars`, each `interval_s` wide, over [start_s, end_s)."""
+    highest_kwh = max((bar.import_wh for bar in bars), default=0)
+    lowest_kwh = max((bar.export_wh for bar in bars), default=0)
     steps = round_steps(-lowest_kwh / 1000, max(highest_kwh / 1000, 0.1), count=4)
     scale = PLOT_HEIGHT / (steps[-1] - steps[0])
     zero_y = steps[-1] * scale
@@ -60,6 +70,7 @@ def _incoming(bar: EnergyBar) -> tuple[tuple[str, int], ...]:
     return (
         ("fill-neighbour", bar.from_neighbours_wh),
         ("fill-supplier", bar.from_supplier_wh),
+        ("fill-unshared", bar.unshared_import_wh),
     )
 
 
@@ -67,4 +78,5 @@ def _outgoing(bar: EnergyBar) -> tuple[tuple[str, int], ...]:
     return (
         ("fill-neighbour", bar.to_neighbours_wh),
         ("fill-sun", bar.to_grid_wh),
+        ("fill-unshared", bar.unshared_export_wh),
     )

@@ -4,6 +4,7 @@ from app.web.views import (  # noqa: F401  imported for the routes they register
     account,
     bill_check,
     explorer,
+    history,
     home,
     household_devices,
     journey,

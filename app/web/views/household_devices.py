@@ -30,6 +30,12 @@ class MorePage:
 
 MORE_PAGES = (
     MorePage(
+        endpoint="household.history",
+        icon="overview",
+        label="History",
+        what="Energy and money by day, month and year.",
+    ),
+    MorePage(
         endpoint="household.preferences", icon="sliders", label="Preferences", what="Your two limits, and a pause."
     ),
     MorePage(endpoint="household.account", icon="bill", label="Account", what="Balance, invoices, payments."),
