@@ -69,7 +69,8 @@ QUESTION = {
 }
 BODIES = {
     "public_api.chain": {
-        "schema": {"oneOf": [QUESTION, {"type": "array", "items": QUESTION, "minItems": 1, "maxItems": 100}]},
+        # What is no question is answered too, with JSON-RPC's own errors.
+        "schema": {"anyOf": [QUESTION, {"type": "array", "items": QUESTION, "maxItems": 100}, {}]},
         "example": {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []},
     }
 }

@@ -27,6 +27,9 @@ def problem_response(error: HTTPException) -> Response:
     }
     body |= getattr(error, "members", {})
     response = Response(json.dumps(body), status=status, content_type="application/problem+json")
+    for name, value in error.get_headers():
+        if name != "Content-Type":  # which methods are allowed, when to come again
+            response.headers[name] = value
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

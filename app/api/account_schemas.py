@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from app.api.schemas import Incoming, WholeNumber
+from app.api.schemas import NO_TEXT, Incoming
 
 CSV_CHARACTERS_MAX = 1_000_000
 
@@ -54,7 +54,7 @@ class AccountsAnswer(BaseModel):
 class PaidRequest(Incoming):
     """How much of an invoice was paid, or paid out; all that is due if left out."""
 
-    amount_cents: Annotated[WholeNumber, Field(gt=0, le=10**12)] | None = None
+    amount_cents: Annotated[int, Field(gt=0, le=10**12), NO_TEXT] | None = None
 
 
 class BankRequest(Incoming):

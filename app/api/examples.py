@@ -160,10 +160,11 @@ def add_examples(spec: dict[str, Any]) -> None:
     schemas: dict[str, Schema] = spec["components"]["schemas"]
     for operation in _operations(spec):
         for parameter in operation.get("parameters", ()):
-            parameter.setdefault("example", _value(parameter["name"], parameter["schema"], schemas))
+            if "example" not in parameter:
+                parameter["example"] = _value(parameter["name"], parameter["schema"], schemas)
         for content in _contents(operation):
-            if content.get("schema"):
-                content.setdefault("example", _value("", content["schema"], schemas))
+            if content.get("schema") and "example" not in content:
+                content["example"] = _value("", content["schema"], schemas)
 
 
 def _operations(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -90,7 +90,7 @@ class ReadingBatch(BaseModel):
 class ReadingsRequest(BaseModel):
     """Signed batches. Each is judged by itself, so that a malformed one is refused alone."""
 
-    batches: list[Any] = Field(json_schema_extra={"items": ReadingBatch.model_json_schema()})
+    batches: list[Any] = Field(json_schema_extra={"items": {"anyOf": [ReadingBatch.model_json_schema(), {}]}})
 
 
 class BatchAnswer(BaseModel):

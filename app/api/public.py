@@ -8,7 +8,7 @@ from flask import Response, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.access import Access, access
-from app.api.schemas import HealthAnswer, IslandAnswer, RoundAnswer, RoundsAnswer, SpanQuery
+from app.api.schemas import INSTANT_S_MAX, HealthAnswer, IslandAnswer, RoundAnswer, RoundsAnswer, SpanQuery
 from app.api.spans import checked
 from app.auth_pages import limiter
 from app.platform import platform
@@ -76,7 +76,7 @@ def rounds(query_data: SpanQuery) -> RoundsAnswer:
 def one_round(start_s: int) -> RoundAnswer:
     """Price, volume and state of one round."""
     with reading(platform().engine) as connection:
-        found = find_round(connection, start_s)
+        found = find_round(connection, start_s) if start_s <= INSTANT_S_MAX else None
     if found is None:
         raise ProblemError(404, "unknown-round", f"There is no round for the interval that starts at {start_s}.")
     return _round(found)

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-INT64_MAX = 2**63 - 1
+INSTANT_S_MAX = 253_402_300_799
+"""The end of the year 9999, up to which dates can be written; beyond it a database's integers end, too."""
 
 
 def _whole(value: object) -> object:
@@ -15,8 +16,9 @@ def _whole(value: object) -> object:
     return value
 
 
-WholeNumber = Annotated[int, BeforeValidator(_whole)]
-Instant = Annotated[int, Field(ge=0, le=INT64_MAX, description="seconds since the Unix epoch")]
+NO_TEXT = BeforeValidator(_whole)
+"""Behind the bounds of a number: pydantic leaves bounds that follow a validator out of the JSON schema."""
+Instant = Annotated[int, Field(ge=0, le=INSTANT_S_MAX, description="seconds since the Unix epoch")]
 
 
 class Incoming(BaseModel):
@@ -58,10 +60,10 @@ class OrderRequest(Incoming):
 
     order_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     metering_point: str = Field(max_length=100)
-    start_s: Annotated[WholeNumber, Field(ge=0, le=INT64_MAX)]
+    start_s: Annotated[int, Field(ge=0, le=INSTANT_S_MAX), NO_TEXT]
     side: Literal["buy", "sell"]
-    quantity_wh: Annotated[WholeNumber, Field(le=10**9)]
-    limit_micro_per_kwh: Annotated[WholeNumber, Field(ge=-(10**9), le=10**9)]
+    quantity_wh: Annotated[int, Field(le=10**9), NO_TEXT]
+    limit_micro_per_kwh: Annotated[int, Field(ge=-(10**9), le=10**9), NO_TEXT]
 
 
 class TradeAnswer(BaseModel):

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from app.api.schemas import Incoming
 
-Month = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$", description="YYYY-MM, local")]
+Month = Annotated[str, Field(pattern=r"^[12]\d{3}-(0[1-9]|1[0-2])$", description="YYYY-MM, local")]
 
 
 class RunAgain(Incoming):

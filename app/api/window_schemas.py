@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from app.api.schemas import INT64_MAX, Incoming, WholeNumber
+from app.api.schemas import INSTANT_S_MAX, NO_TEXT, Incoming
 
 ENERGY_WH_MAX = 10**7
 POWER_W_MAX = 10**6
@@ -17,38 +17,41 @@ class WindowRequest(Incoming):
     metering_point: str = Field(max_length=100)
     device: Literal["battery", "car", "heat_pump"]
     earliest_s: Annotated[
-        WholeNumber, Field(ge=0, le=INT64_MAX, description="0: from the first interval that is still open")
+        int, Field(ge=0, le=INSTANT_S_MAX, description="0: from the first interval that is still open"), NO_TEXT
     ] = 0
-    latest_s: Annotated[WholeNumber, Field(ge=0, le=INT64_MAX)]
+    latest_s: Annotated[int, Field(ge=0, le=INSTANT_S_MAX), NO_TEXT]
     energy_wh: Annotated[
-        WholeNumber,
+        int,
         Field(ge=0, le=ENERGY_WH_MAX, description="needed by latest_s; of a battery the part to trade with"),
+        NO_TEXT,
     ]
-    power_w: Annotated[WholeNumber, Field(ge=0, le=POWER_W_MAX)]
+    power_w: Annotated[int, Field(ge=0, le=POWER_W_MAX), NO_TEXT]
     efficiency_permille: Annotated[
-        WholeNumber, Field(ge=100, le=1000, description="what arrives of what is drawn; of a battery the round trip")
+        int, Field(ge=100, le=1000, description="what arrives of what is drawn; of a battery the round trip"), NO_TEXT
     ] = 1000
     limit_micro_per_kwh: (
         Annotated[
-            WholeNumber,
+            int,
             Field(
                 ge=-(10**9),
                 le=10**9,
                 description="most to pay, the rest is left out; null: needed in any case; of a battery the worth of a "
                 "kWh that is left in it at the end",
             ),
+            NO_TEXT,
         ]
         | None
     ) = None
     buffer_wh: (
         Annotated[
-            WholeNumber,
+            int,
             Field(ge=0, le=ENERGY_WH_MAX, description="heat pump: used evenly, and made this far in advance at most"),
+            NO_TEXT,
         ]
         | None
     ) = None
     stored_wh: Annotated[
-        WholeNumber, Field(ge=0, le=ENERGY_WH_MAX, description="battery: in this part of it at the beginning")
+        int, Field(ge=0, le=ENERGY_WH_MAX, description="battery: in this part of it at the beginning"), NO_TEXT
     ] = 0
 
 

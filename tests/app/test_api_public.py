@@ -145,3 +145,16 @@ def test_a_chain_that_is_away_is_an_error_of_its_own() -> None:
     answer = forwarding_rpc(url)({"id": 3, "method": "eth_chainId"})
     assert answer["error"]["message"] == "the chain does not answer; try again later"
     assert answer["id"] == 3
+
+
+@pytest.mark.parametrize("start_s", [2**63 - 1, 2**63, 10**30])
+def test_a_moment_beyond_all_calendars_has_no_round(client: FlaskClient, start_s: int) -> None:
+    assert client.get(f"/api/v1/public/rounds/{start_s}").status_code == 404
+    assert client.get(f"/api/v1/public/rounds?start_s=0&end_s={start_s}").status_code == 422
+
+
+def test_a_method_that_is_not_served_is_refused_with_those_that_are(client: FlaskClient) -> None:
+    answer = client.put("/api/v1/public/rounds")
+    assert answer.status_code == 405
+    assert answer.content_type == "application/problem+json"
+    assert {"GET", "HEAD", "OPTIONS"} <= set(answer.headers["Allow"].replace(" ", "").split(","))

@@ -107,3 +107,12 @@ def test_every_parameter_request_and_answer_has_an_example_of_its_own_schema(doc
 def _holds(schema: dict[str, Any], example: object, document: dict[str, Any], place: str) -> None:
     whole = {**schema, "components": document["components"]}
     assert [f"{place}: {error.message}" for error in Draft202012Validator(whole).iter_errors(example)] == []
+
+
+def test_every_bound_of_a_number_is_in_the_words_of_json_schema(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    fields = [field for schema in schemas.values() for field in schema.get("properties", {}).values()]
+    assert not any(
+        {"ge", "le", "gt", "lt"} & set(inner) for field in fields for inner in (field, *field.get("anyOf", ()))
+    )
+    assert schemas["OrderRequest"]["properties"]["start_s"]["minimum"] == 0
