@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from app.languages import translations
 from app.statements import ITEM_TEXT, Statement
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ WEB = Path(__file__).parent / "web"
 
 def statement_html(statement: Statement, fmt: "Formats", *, now_s: int) -> str:
     """The paper form of a statement; every amount is the cents of the same lines as on the page."""
-    template = _environment().get_template("paper/statement.html")
+    template = _environment(fmt.language).get_template("paper/statement.html")
     return template.render(statement=statement, fmt=fmt, now_s=now_s, item_text=ITEM_TEXT, money=fmt.cents)
 
 
@@ -37,5 +38,14 @@ def statement_pdf(statement: Statement, fmt: "Formats", *, now_s: int) -> bytes:
 
 
 @cache
-def _environment() -> Environment:
-    return Environment(loader=FileSystemLoader(WEB / "templates"), autoescape=True, undefined=StrictUndefined)
+def _environment(language: str) -> Environment:
+    paper = Environment(
+        loader=FileSystemLoader(WEB / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+    )
+    texts = translations(language)
+    # The extension's newer style, which pages use too: values are put in by name, and escaped.
+    vars(paper)["install_gettext_callables"](texts.ugettext, texts.ungettext, newstyle=True)
+    return paper
