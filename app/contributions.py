@@ -1,4 +1,4 @@
-"""The record of what meters contribute, kept up to date beside the market."""
+"""The record of what meters contribute and of what the rules find in it, kept up to date beside the market."""
 
 from zoneinfo import ZoneInfo
 
@@ -8,13 +8,14 @@ from app.local_time import day_of
 from app.storage.database import reading, writing
 from app.storage.store.community import the_community
 from app.storage.store.contributions import record_day, recorded_until_s, utc_days_with_news
+from app.validation import examine_day
 
 EVERY_S = 3600
 DAY_S = 86_400
 
 
 def keep_contributions(engine: Engine, now_s: int) -> int:
-    """Record every local day for which something came in since the last time, at most once an hour; how many days.
+    """Record and examine every local day for which something came in, at most once an hour; how many days.
 
     Readings that arrive days late correct the record of their day.
     """
@@ -32,4 +33,5 @@ def keep_contributions(engine: Engine, now_s: int) -> int:
     for day in sorted(days, key=lambda each: each.date):
         with writing(engine) as connection:
             record_day(connection, day, now_s=now_s)
+            examine_day(connection, day, now_s=now_s)
     return len(days)

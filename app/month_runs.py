@@ -32,6 +32,7 @@ from app.storage.store.settlement_runs import (
     record_run,
     runs_between,
 )
+from app.validation import examine_span
 from contracts.corrections import difference_transfers
 from contracts.settlement import Allocation
 from contracts.transfers import Transfer, TransferKind
@@ -103,6 +104,7 @@ def run_month(desk: RunDesk, month: LocalMonth, kind: RunKind, *, actor: str) ->
         periods = {period_of(start_s, community.timezone, desk) for start_s in changed}
         posted, corrected = list[Transfer](), 0
         for period in sorted(periods, key=lambda each: each.first_start_s):
+            examine_span(connection, start_s=period.first_start_s, end_s=period.end_s, now_s=now_s)
             transfers, starts = correct_period(connection, period, run=name)
             posted.extend(transfers)
             corrected += starts

@@ -32,6 +32,7 @@ from app.storage.store.rounds import mark_settled, rounds_between, rounds_in_sta
 from app.storage.store.settlement import mark_batch_final, post_transfers, save_allocations, unfinished_batches
 from app.storage.store.settlement_runs import SettlementRun, next_name, record_run
 from app.unsettled_energy import alarm_unsettled
+from app.validation import examine_span
 from contracts.evidence import SALT_BYTES
 from contracts.ledger import LedgerBatch
 from contracts.transfers import Transfer
@@ -99,6 +100,7 @@ def settle_period(desk: SettlementDesk, period: Period) -> int:
     """Settle the cleared rounds of a period and prepare their batch in one transaction; the batch's sequence."""
     now_s = int(desk.clock().timestamp())
     with writing(desk.engine) as connection:
+        examine_span(connection, start_s=period.first_start_s, end_s=period.end_s, now_s=now_s)
         snapshot = community_at(connection, period.first_start_s)
         name = next_name(connection, RunKind.D1, first_start_s=period.first_start_s)
         settled, transfers = _settled(connection, period, snapshot.community.market_time_unit_minutes, run=name)

@@ -14,6 +14,7 @@ from app.errors import InputError
 from app.local_time import LocalMonth, month_of
 from app.member_costs import supplied_energy, tariff_schedule
 from app.storage.store.community import Community, the_community
+from app.storage.store.findings import QUALITY
 from app.storage.store.members import Participant, metering_points, participant
 from app.storage.store.orders import ROUNDS
 from app.storage.store.readings import ENERGY
@@ -196,7 +197,7 @@ def _substituted(connection: Connection, participant_id: str, start_s: int, end_
             ENERGY.c.metering_point_id.in_(points),
             ENERGY.c.start_s >= start_s,
             ENERGY.c.start_s < end_s,
-            ENERGY.c.quality != "measured",
+            QUALITY != "measured",
         )
     )
     return int(connection.execute(query).scalar_one())

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from meters.interval import IntervalEnergy
 from meters.reading import CounterRead, MeterReading
-from meters.vee import MILLIWATT_HOURS_PER_WATT_SECOND, Finding, Rule
+from meters.vee import MILLIWATT_HOURS_PER_WATT_SECOND, RATING_MARGIN, Finding, Rule
 
 PHASE_SUM_SHARE, PHASE_SUM_W = 0.05, 50.0
 VOLTAGE_V, VOLTAGE_SHARE = 230.0, 0.15
@@ -74,6 +74,16 @@ def large_both_ways(energies: Sequence[IntervalEnergy], *, connection_w: float, 
     if not count:
         return []
     return [Finding(rule=Rule.BOTH_WAYS, message=f"much import and much export at once in {count} intervals")]
+
+
+def above_rating(energies: Sequence[IntervalEnergy], *, connection_w: float, minutes: int) -> list[Finding]:
+    """No interval has more energy than the connection carries, with the margin of its fuses."""
+    most_wh = RATING_MARGIN * connection_w * minutes / 60
+    count = sum(max(energy.import_wh, energy.export_wh) > most_wh for energy in energies)
+    if not count:
+        return []
+    message = f"more than the {most_wh:.0f} Wh that the connection carries in {count} intervals"
+    return [Finding(rule=Rule.ABOVE_RATING, message=message)]
 
 
 def frozen(energies: Sequence[IntervalEnergy]) -> list[Finding]:

@@ -84,6 +84,23 @@ class ContributionRow(SQLModel, table=True):
     __table_args__ = (Index("contribution_by_recorded", "recorded_s"),)
 
 
+class DayFindingRow(SQLModel, table=True):
+    """What a rule of validation found at a metering point on a local day (YYYY-MM-DD)."""
+
+    __tablename__ = "day_finding"
+    metering_point_id: str = Field(primary_key=True, foreign_key="meteringpoint.id")
+    day: str = Field(primary_key=True, index=True)
+    rule: str = Field(primary_key=True)
+    start_s: int = Field(sa_type=BigInteger)
+    end_s: int = Field(sa_type=BigInteger)
+    message: str = Field(sa_type=Text)
+    version: int
+    doubts: bool
+    found_s: int = Field(sa_type=BigInteger)
+    accepted_by: str | None = None
+    accepted_s: int | None = Field(default=None, sa_type=BigInteger)
+
+
 class DeviceReportRow(SQLModel, table=True):
     """What a gateway last told of a meter: what is wrong, and how it was commissioned."""
 

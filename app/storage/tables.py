@@ -12,6 +12,7 @@ from app.storage.mail_tables import LetterRow
 from app.storage.preference_tables import Preference, PreferenceVersion
 from app.storage.reading_tables import (
     ContributionRow,
+    DayFindingRow,
     DeviceHead,
     DeviceReportRow,
     IngestAlarm,
@@ -42,6 +43,7 @@ __all__ = [
     "ChainOutbox",
     "Community",
     "ContributionRow",
+    "DayFindingRow",
     "Device",
     "DeviceHead",
     "DeviceReportRow",

@@ -15,6 +15,8 @@ from werkzeug.test import TestResponse
 from app.access import Access, rule_of
 from app.audit import ENTRIES, AuditEntry, AuditQuestion, all_entries, audit_page, record
 from app.storage.database import reading, writing
+from app.storage.store.findings import replace_findings
+from tests.app.day_doubts import doubt_of
 from tests.app.neighbourhood import DAY_S, NOON_S, StandingClock, token_for
 from tests.app.street_server import member, post
 from tests.app.test_settlement_runs import KEY, SF_S, day_with_late_meter
@@ -48,6 +50,9 @@ DEEDS: dict[str, Deed] = {
     "operator.revoke_gateway": form("/operator/devices", "/operator/gateways/g1/revoke"),
     "operator.approve_gateway": form("/operator/devices", "/operator/gateways/g1/approve"),
     "operator.run_month_again": form("/operator/settlement", "/operator/settlement/runs", month="2025-06"),
+    "operator.accept": form(
+        "/operator/devices", "/operator/findings/accept", metering_point="mp-bela", day="2025-06-16", rule="both_ways"
+    ),
     "treasury.mark_invoice_paid": form("/treasury", f"/treasury/invoices/{ANNA.id}/paid"),
     "treasury.import_bank": lambda client, _: post(client, "/treasury", "/treasury/bank", {"file": file(BANK)}),
 }
@@ -74,6 +79,8 @@ def test_whatever_operators_and_treasurers_do_is_in_the_audit_log(
 ) -> None:
     day_with_late_meter(invoiced, KEY).settle_at(SF_S)
     clock.now_s = SF_S + 60
+    with writing(invoiced) as connection:
+        replace_findings(connection, "2025-06-16", [doubt_of("mp-bela", "2025-06-16")])
     missing = set(changing(web_app, STAFF)) - set(DEEDS)
     assert not missing, f"add a deed that succeeds for {missing}: it must leave an entry in the audit log"
     olga, token = member(web_app, "olga"), token_for(invoiced, "olga", now_s=clock.now_s)

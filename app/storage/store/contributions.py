@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, and_, case, func, sel
 from app.local_time import LocalDay
 from app.storage import tables
 from app.storage.store.bulk import upsert
-from app.storage.store.devices import DEVICES
+from app.storage.store.metered_days import first_readings
 from app.storage.store.readings import ALARMS, ENERGY, READINGS
 from app.storage.tables import core_table
 from meters.interval import Quality
@@ -62,7 +62,7 @@ def record_day(connection: Connection, day: LocalDay, *, now_s: int) -> None:
     """Write what every meter contributed to `day` by now, in place of what was written before."""
     counts, signed, faults = _counts(connection, day), _signatures(connection, day), _faults(connection, day)
     rows = []
-    for device, point, first_s in _devices(connection):
+    for device, point, first_s in first_readings(connection):
         begin_s = max(day.start_s, -(-first_s // day.interval_s) * day.interval_s)
         expected = (min(day.end_s, now_s) - begin_s) // day.interval_s
         if expected <= 0:
@@ -80,14 +80,6 @@ def record_day(connection: Connection, day: LocalDay, *, now_s: int) -> None:
         rows.append({**asdict(contribution), "recorded_s": now_s})
     replacing = [column.name for column in CONTRIBUTIONS.c if not column.primary_key]
     upsert(connection, CONTRIBUTIONS, rows, replacing=replacing)
-
-
-def _devices(connection: Connection) -> list[tuple[str, str, int]]:
-    """Every meter with a reading: id, metering point, and the instant of its first reading."""
-    opening = and_(READINGS.c.device_id == DEVICES.c.id, READINGS.c.epoch == 0, READINGS.c.seq == 0)
-    first_s = READINGS.c.start_s + READINGS.c.duration_s
-    query = select(DEVICES.c.id, DEVICES.c.metering_point_id, first_s).join(READINGS, opening)
-    return [(device, point, first) for device, point, first in connection.execute(query)]
 
 
 def _counts(connection: Connection, day: LocalDay) -> Mapping[str, tuple[int, int]]:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, RowMapping, Select, select
 
 from app.storage import tables
 from app.storage.store.bulk import insert_new
+from app.storage.store.findings import QUALITY
 from app.storage.tables import core_table
 from meters.interval import DeliveryInterval, IntervalEnergy, Quality
 from meters.signing import ReadingBatch, RegisterReading
@@ -126,7 +127,8 @@ def alarms(connection: Connection, *, since_s: int, limit: int = 200) -> tuple[I
 
 
 def _complete(minutes: int) -> Select[tuple[object, ...]]:
-    return select(ENERGY).where(ENERGY.c.covered_s >= minutes * 60)
+    columns = [column for column in ENERGY.c if column.name != "quality"]
+    return select(*columns, QUALITY).where(ENERGY.c.covered_s >= minutes * 60)
 
 
 def _energy(row: RowMapping, minutes: int) -> IntervalEnergy:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, and_, func, or_, select, update
 
 from app.storage import tables
 from app.storage.store.bulk import insert_all
+from app.storage.store.findings import QUALITY
 from app.storage.store.grid_quantities import QUANTITIES
 from app.storage.store.orders import ROUNDS
 from app.storage.store.readings import ENERGY
@@ -21,7 +22,7 @@ KINDS = ("D1", "SF", "R1", "RF")
 COMPLETE_QUALITIES = tuple(
     each.value for each in (Quality.MEASURED, Quality.INTERPOLATED, Quality.MANUAL, Quality.ESTIMATED)
 )
-"""Between readings of a meter that lie close enough; everything else is a guess."""
+"""Between readings of a meter that lie close enough; everything else, and what a rule doubts, is a guess."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +129,7 @@ def gaps_of(
         ALLOCATIONS.c.start_s == ENERGY.c.start_s, ALLOCATIONS.c.metering_point_id == ENERGY.c.metering_point_id
     )
     query = (
-        select(ALLOCATIONS.c.metering_point_id, ALLOCATIONS.c.start_s, ENERGY.c.quality)
+        select(ALLOCATIONS.c.metering_point_id, ALLOCATIONS.c.start_s, QUALITY)
         .outerjoin(ENERGY, same)
         .where(ALLOCATIONS.c.start_s >= start_s, ALLOCATIONS.c.start_s < end_s)
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, Subquery, and_, func, select
 
 from app.storage.store.device_reports import DEVICE_REPORTS
+from app.storage.store.findings import QUALITY
 from app.storage.store.members import POINTS
 from app.storage.store.rounds import DEVICES
 from app.storage.tables import DeviceHead, Gateway, IngestAlarm, core_table
@@ -133,7 +134,7 @@ def _day_counts(participant_id: str | None, *, day_start_s: int, day_end_s: int,
         select(
             ENERGY.c.metering_point_id,
             func.sum((ENERGY.c.covered_s >= interval_s).cast(ENERGY.c.covered_s.type)).label("measured"),
-            func.sum((ENERGY.c.quality != "measured").cast(ENERGY.c.covered_s.type)).label("estimated"),
+            func.sum((QUALITY != "measured").cast(ENERGY.c.covered_s.type)).label("estimated"),
         )
         .where(ENERGY.c.start_s >= day_start_s, ENERGY.c.start_s < day_end_s)
         .group_by(ENERGY.c.metering_point_id)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, and_, func, select
 
+from app.storage.store.findings import QUALITY
 from app.storage.store.members import POINTS
 from app.storage.store.orders import ORDERS, ROUNDS
 from app.storage.store.rounds import TRADES
@@ -89,7 +90,7 @@ def energy_of(
             ENERGY.c.start_s,
             ENERGY.c.import_wh,
             ENERGY.c.export_wh,
-            ENERGY.c.quality,
+            QUALITY,
             ENERGY.c.covered_s,
             ALLOCATIONS.c.bought_wh,
             ALLOCATIONS.c.sold_wh,

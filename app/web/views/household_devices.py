@@ -8,6 +8,7 @@ from app.feeder_room import drawing_from
 from app.storage.database import reading
 from app.storage.store.community import envelopes
 from app.storage.store.contributions import contributions_of
+from app.storage.store.findings import open_findings
 from app.storage.store.members import metering_points
 from app.web.context import engine, page
 from app.web.read_models.devices import complete_starts, device_health
@@ -74,6 +75,9 @@ def devices() -> str:
             last_day=str(day.shifted(-1).date),
         )
         points = metering_points(connection, participant_id=participant_id())
+        findings = open_findings(
+            connection, points=[point.id for point in points], since=str(day.shifted(-CONTRIBUTION_DAYS).date)
+        )
         published = envelopes(
             connection,
             start_s=present.current_start_s,
@@ -87,6 +91,7 @@ def devices() -> str:
         complete_starts=starts,
         day=day,
         contributions=contributed,
+        findings=findings,
         rooms=rooms_of(points, published, drawing, present.fmt, minutes=present.minutes),
     )
 

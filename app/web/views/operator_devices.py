@@ -1,6 +1,7 @@
 """Gateways and meters of the community, and the approval of new gateways."""
 
-from flask import abort, flash, redirect, render_template, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from app.access import viewer
@@ -8,11 +9,13 @@ from app.audit import AuditEntry, record
 from app.errors import InputError
 from app.storage.database import reading, writing
 from app.storage.store.devices import find_gateway, set_gateway_status
+from app.storage.store.findings import accept_finding, open_findings
 from app.web.context import engine, page
 from app.web.read_models.devices import alarms, device_health, gateways
 from app.web.views.operator import operator
 
 ALARMS_LISTED = 100
+FINDINGS_DAYS = 14
 
 
 @operator.get("/devices")
@@ -34,6 +37,7 @@ def devices() -> str:
             devices=meters,
             gateways=gateways(connection),
             alarms=alarms(connection, newest=ALARMS_LISTED),
+            findings=open_findings(connection, since=str(day.shifted(-FINDINGS_DAYS).date)),
         )
 
 
@@ -47,6 +51,21 @@ def approve_gateway(gateway_id: str) -> Response:
 def revoke_gateway(gateway_id: str) -> Response:
     """From now on readings of this gateway are refused; what was accepted stays."""
     return _decide(gateway_id, "revoked", "Revoked: its readings are refused from now on. What was accepted stays.")
+
+
+@operator.post("/findings/accept")
+def accept() -> Response:
+    """The values that a rule doubts are right all the same: settlement takes them as they are."""
+    form = request.form
+    point, day, rule = form.get("metering_point", ""), form.get("day", ""), form.get("rule", "")
+    now_s = page().now_s
+    with writing(engine()) as connection:
+        if not accept_finding(connection, point=point, day=day, rule=rule, by=viewer().id, now_s=now_s):
+            abort(404, _("There is no such doubt, or it was answered already."))
+        subject = f"{rule} at {point} on {day}"
+        record(connection, AuditEntry(at_s=now_s, actor=viewer().id, action="finding.accepted", subject=subject))
+    flash(_("%(point)s: the values of %(day)s stand as they are.", point=point, day=day), "good")
+    return redirect(url_for("operator.devices"))
 
 
 def _decide(gateway_id: str, status: str, said: str) -> Response:
