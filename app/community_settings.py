@@ -12,6 +12,7 @@ from meters.interval import MARKET_TIME_UNITS_MINUTES
 WATT_MAX = 10_000_000
 WATT_HOUR_MAX = 100_000_000
 PRICE_MICRO_PER_KWH_MAX = 10_000_000
+GENERATION_SOURCES = ("solar", "wind", "hydro", "biogas", "other")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,8 @@ class MeterSettings:
 class MemberSettings:
     """A member with one metering point. `bus` is an index or unique name in the network, empty without one.
 
-    phase  a, b or c, abc for a connection on all three, None where nobody says
+    phase              a, b or c, abc for a connection on all three, None where nobody says
+    generation_source  one of GENERATION_SOURCES
     """
 
     id: str
@@ -65,6 +67,7 @@ class MemberSettings:
     connection_w: int = 25_000
     generation_w: int = 0
     generation_controllable: bool = False
+    generation_source: str = "solar"
     battery_wh: int = 0
     battery_w: int = 0
     vat_class: str = "private"
@@ -112,6 +115,7 @@ def member_from(fields: Fields) -> MemberSettings:
         generation_controllable=fields.flag("generation_controllable")
         if fields.has("generation_controllable")
         else False,
+        generation_source=_source(fields) if fields.has("generation_source") else "solar",
         battery_wh=_number(fields, "battery_wh", 0, most=WATT_HOUR_MAX),
         battery_w=_number(fields, "battery_w", 0, most=WATT_MAX),
         vat_class=fields.text("vat_class") if fields.has("vat_class") else "private",
@@ -159,6 +163,14 @@ def _phase(fields: Fields) -> str:
     if phase not in {*PHASES, ALL_PHASES}:
         raise FieldError(fields.at("phase"), f"is {phase[:20]!r}: use a, b or c, or abc for all three")
     return phase
+
+
+def _source(fields: Fields) -> str:
+    source = fields.text("generation_source").strip().lower()
+    if source not in GENERATION_SOURCES:
+        problem = f"is {source[:20]!r}: use one of {', '.join(GENERATION_SOURCES)}"
+        raise FieldError(fields.at("generation_source"), problem)
+    return source
 
 
 def _name(fields: Fields, key: str) -> str:

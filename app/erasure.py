@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, delete, select, text
 from app.audit import AuditEntry, record
 from app.errors import InputError
 from app.storage.database import writing
+from app.storage.store.certificates import forget_plants
 from app.storage.store.members import participant
 from app.storage.store.settlement import BATCHES, SALTS
 
@@ -38,6 +39,7 @@ def erase_proofs(engine: Engine, participant_id: str, *, until_s: int | None, at
         sequences = _final(connection, participant_id, until_s)
         own = SALTS.c.participant_id == participant_id
         connection.execute(delete(SALTS).where(own, SALTS.c.sequence.in_(sequences)))
+        forget_plants(connection, participant_id)
         kept = len(connection.execute(select(SALTS.c.sequence).where(own)).all())
         span = f"batches {sequences[0]} to {sequences[-1]}" if sequences else "no batch"
         record(

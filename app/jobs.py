@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from app.after_delivery import clear_delivered, keep_room, shares_after_delivery
+from app.certificate_run import bring_certificates, prepare_certificates
 from app.contributions import keep_contributions
 from app.errors import InputError
 from app.ledger_payments import bring_payments_to_ledger
@@ -72,11 +73,16 @@ class Scheduler:
         """Settle what is complete and months that are due again; an absent chain is asked again at the next tick."""
         run_due_months(self.settlement)
         settle_due_periods(self.settlement)
+        certificates = self.settlement.certificates
+        if certificates is not None:
+            prepare_certificates(self.settlement.engine)
         try:
             anchor_batches(self.settlement)
             bring_payments_to_ledger(self.settlement.engine, self.settlement.ledger)
+            if certificates is not None:
+                bring_certificates(self.settlement.engine, certificates)
         except ChainUnreachable as error:
-            log.warning("batches and payments wait for the chain", reason=str(error))
+            log.warning("batches, payments and certificates wait for the chain", reason=str(error))
 
 
 def run_for_ever(step: Callable[[], None], stopped: threading.Event, *, pause_s: float) -> None:

@@ -16,8 +16,9 @@ from web3.types import TxReceipt
 from app.errors import InputError
 from app.storage.database import reading, writing
 from app.storage.store.chain import DatabaseOutboxStore
-from app.storage.store.community import Community, save_chain, the_community
+from app.storage.store.community import Community, save_certificates, save_chain, the_community
 from app.storage.store.members import participants
+from contracts.certificate_contract import EnergyCertificates
 from contracts.chain import connect
 from contracts.embedded import EmbeddedChain
 from contracts.ledger import CONTRACT, LedgerBatch, SettlementLedger
@@ -31,9 +32,13 @@ KEY_FILE_MODE = 0o600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerAccess:
-    """An open ledger. `embedded` is the chain in this process, None when it is served by another."""
+    """An open ledger, and the certificates beside it.
+
+    `embedded` is the chain in this process, None when it is served by another.
+    """
 
     ledger: SettlementLedger
+    certificates: EnergyCertificates
     outbox: Outbox
     embedded: EmbeddedChain | None
 
@@ -69,6 +74,10 @@ class LateLedger:
         """As `SettlementLedger.redeem`."""
         return self.connect().ledger.redeem(business_id, lane=lane, amount_nano=amount_nano)
 
+    def certificates(self) -> EnergyCertificates:
+        """The certificates' contract. Raises as `connect`."""
+        return self.connect().certificates
+
     def close(self) -> None:
         """Give key and chain free; `connect` opens them again."""
         access, self.access = self.access, None
@@ -97,8 +106,9 @@ def settler_key(path: Path, *, seed: str | None = None) -> LocalAccount:
 def open_ledger(engine: Engine, *, chain: Path | str, key: LocalAccount, clock: Clock, lock_path: Path) -> LedgerAccess:
     """Open the ledger, founding it on first use; `chain` is the file of an embedded chain or the URL of a served one.
 
-    Founding deploys the contract, registers every member with a lane and remembers where it is. What a crash cut off
-    is completed here. Raises ChainUnreachable while a served chain does not answer, InputError if it is another chain.
+    Founding deploys the contracts, registers every member with a lane and remembers where they are. What a crash cut
+    off is completed here, and a contract that came with a later version is deployed. Raises ChainUnreachable while a
+    served chain does not answer, InputError if it is another chain.
     """
     with reading(engine) as connection:
         community = the_community(connection)
@@ -111,10 +121,11 @@ def open_ledger(engine: Engine, *, chain: Path | str, key: LocalAccount, clock: 
         outbox = Outbox(w3, key, DatabaseOutboxStore(engine, clock), lock_path=lock_path, policy=Policy())
         if_it_fails.callback(outbox.close)
         outbox.recover()
-        access = LedgerAccess(ledger=_found(engine, community, outbox), outbox=outbox, embedded=embedded)
-        register_new_members(engine, access.ledger)
+        ledger = _found(engine, community, outbox)
+        register_new_members(engine, ledger)
+        certificates = _certificates(engine, community, outbox)
         if_it_fails.pop_all()
-    return access
+    return LedgerAccess(ledger=ledger, certificates=certificates, outbox=outbox, embedded=embedded)
 
 
 def register_new_members(engine: Engine, ledger: SettlementLedger) -> None:
@@ -156,3 +167,12 @@ def _found(engine: Engine, community: Community, outbox: Outbox) -> SettlementLe
             genesis_hash="0x" + genesis_hash.hex(),
         )
     return ledger
+
+
+def _certificates(engine: Engine, community: Community, outbox: Outbox) -> EnergyCertificates:
+    if community.certificates_address is not None:
+        return EnergyCertificates(outbox, community.certificates_address)
+    certificates = EnergyCertificates.deploy(outbox, interval_minutes=community.market_time_unit_minutes)
+    with writing(engine) as connection:
+        save_certificates(connection, certificates.address)
+    return certificates

@@ -77,6 +77,7 @@ def keep_member(
         connection_w=member.connection_w,
         generation_w=member.generation_w,
         generation_controllable=member.generation_controllable,
+        generation_source=member.generation_source,
         battery_wh=member.battery_wh,
         battery_w=member.battery_w,
     )

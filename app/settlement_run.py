@@ -9,12 +9,14 @@ A period is a local day (shorter only in demonstrations and tests, because short
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 from web3.types import TxReceipt
 
+from app.certificate_run import Certifies
 from app.community import community_at
 from app.completeness import is_metered
 from app.ledger_payments import Treasury
@@ -54,10 +56,12 @@ class Settles(Treasury, Protocol):
 class SettlementDesk(RunDesk):
     """Who settles, and brings it to a ledger.
 
-    grace_s  how long to wait for missing readings before settling without them
+    grace_s       how long to wait for missing readings before settling without them
+    certificates  opens the contract of certificates; None where nobody certifies
     """
 
     ledger: Settles
+    certificates: Callable[[], Certifies] | None = None
     grace_s: int = 24 * 3600
     salt: SaltSource = random_salt
 

@@ -138,6 +138,7 @@ class Worker:
                 engine=self._engine,
                 clock=self._clock,
                 ledger=self.ledger,
+                certificates=self.ledger.certificates,
                 period_minutes=self._settings.settlement.period_minutes,
                 grace_s=self._settings.settlement.grace_minutes * 60,
             ),

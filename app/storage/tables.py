@@ -7,6 +7,7 @@ nano-units of currency, prices integer micro-units per kWh. Only this package re
 from sqlalchemy import BigInteger, Table, Text
 from sqlmodel import Field, SQLModel
 
+from app.storage import certificate_tables
 from app.storage.account_tables import InvoiceRow, MemberKeyRow, PaymentRow, WalletChallengeRow
 from app.storage.mail_tables import LetterRow
 from app.storage.preference_tables import Preference, PreferenceVersion
@@ -76,6 +77,7 @@ __all__ = [
     "WalletChallengeRow",
     "WindowOrderRow",
     "WindowOwnUse",
+    "certificate_tables",
     "core_table",
 ]
 
@@ -93,6 +95,7 @@ class Community(SQLModel, table=True):
     chain_id: int | None = Field(default=None, sa_type=BigInteger)
     ledger_address: str | None = None
     ledger_code_hash: str | None = None
+    certificates_address: str | None = None
     genesis_hash: str | None = None
     drawing_json: str | None = Field(default=None, sa_type=Text)  # grid.feeder.drawing of the network
     tie_seed: str
@@ -136,6 +139,7 @@ class MeteringPoint(SQLModel, table=True):
     connection_w: int = 25_000
     generation_w: int = 0
     generation_controllable: bool = False
+    generation_source: str = Field(default="solar", sa_column_kwargs={"server_default": "solar"})
     battery_wh: int = 0
     battery_w: int = 0
 

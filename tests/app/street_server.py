@@ -63,6 +63,19 @@ def chain_of(file: Path) -> EmbeddedChain:
     return chain
 
 
+def everything_on(file: Path) -> bytes:
+    """Everything that ever went on a chain: raw transactions, events, code, and all nodes of the state's tries."""
+    chain = chain_of(file)
+    parts: list[bytes] = [bytes(value) for value in chain.evm._chain.chaindb.db.wrapped_db.kv_store.values()]
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as stored:
+        parts += [bytes(raw) for (raw,) in stored.execute("SELECT raw FROM block")]
+    for number in range(1, chain.evm.head.block_number + 1):
+        mined = chain.evm.mined(number)
+        parts += [bytes(mined.transaction.data), *(bytes(log.data) for log in mined.receipt.logs)]
+        parts += [topic.to_bytes(32) for log in mined.receipt.logs for topic in log.topics]
+    return b"\0".join(parts)
+
+
 @contextmanager
 def serving(day: CommunityDay, clock: StandingClock | None = None) -> Iterator[str]:
     """Serve on a free port of this machine; yields the address."""

@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,7 +32,7 @@ from contracts.statement import load_statement
 from contracts.verify import verify_statement
 from contracts.verify_chain import BATCH_TYPE
 from tests.app.community_day import HOMES, TARIFF, ZONE, CommunityDay
-from tests.app.street_server import chain_of
+from tests.app.street_server import chain_of, everything_on
 
 STRUCTURE_MOST = 2_048
 """Up to here a number may be the length or the place of something."""
@@ -44,15 +42,7 @@ JUNE = LocalMonth.parse("2016-06", ZONE)
 @pytest.fixture(scope="module")
 def on_chain(street: CommunityDay) -> bytes:
     """Everything that ever went on the chain: raw transactions, events, code, and all nodes of the state's tries."""
-    chain = chain_of(street.chain)
-    parts: list[bytes] = [bytes(value) for value in chain.evm._chain.chaindb.db.wrapped_db.kv_store.values()]
-    with closing(sqlite3.connect(f"file:{street.chain}?mode=ro", uri=True)) as file:
-        parts += [bytes(raw) for (raw,) in file.execute("SELECT raw FROM block")]
-    for number in range(1, chain.evm.head.block_number + 1):
-        mined = chain.evm.mined(number)
-        parts += [bytes(mined.transaction.data), *(bytes(log.data) for log in mined.receipt.logs)]
-        parts += [topic.to_bytes(32) for log in mined.receipt.logs for topic in log.topics]
-    return b"\0".join(parts)
+    return everything_on(street.chain)
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +87,11 @@ def test_every_byte_of_every_call_is_net_money_a_period_a_root_or_a_place(street
     chain = chain_of(street.chain)
     with reading(engine) as connection:
         batch = load_prepared(connection, 1)
-    deployed, registered, settled = (
+    deployed, registered, certificates, settled = (
         bytes(chain.evm.mined(number).transaction.data) for number in range(1, chain.evm.head.block_number + 1)
     )
     assert deployed.startswith(bytes.fromhex(artifact(CONTRACT)["bytecode"][2:]))
+    assert certificates.startswith(bytes.fromhex(artifact("EnergyCertificate")["bytecode"][2:]))
     nobody = "0x" + "00" * 20
     assert decode(["uint256", "address[]"], registered[4:]) == (0, (nobody,) * len(HOMES)), "no wallet, no address"
     ((*numbers, first_word, words, system, trades, readings, evidence),) = decode([BATCH_TYPE], settled[4:])

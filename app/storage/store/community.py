@@ -32,6 +32,7 @@ class Community:
     chain_id: int | None = None
     ledger_address: str | None = None
     ledger_code_hash: str | None = None
+    certificates_address: str | None = None
     genesis_hash: str | None = None
     drawing_json: str | None = None
 
@@ -103,6 +104,11 @@ def save_chain(
         )
     connection.execute(update(COMMUNITY).where(COMMUNITY.c.id == community.id).values(**asdict(changed)))
     return changed
+
+
+def save_certificates(connection: Connection, address: str) -> None:
+    """Remember where the contract of the community's certificates is."""
+    connection.execute(update(COMMUNITY).values(certificates_address=address))
 
 
 def rename_community(connection: Connection, *, name: str, network: str) -> None:

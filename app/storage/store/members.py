@@ -45,7 +45,8 @@ class Participant:
 class MeteringPoint:
     """A grid connection: rating and nameplates in W and Wh.
 
-    phase  a, b or c for a connection on one phase, abc for one on all three, None where nobody said
+    phase              a, b or c for a connection on one phase, abc for one on all three, None where nobody said
+    generation_source  what the plant makes electricity of, as its certificates name it
     """
 
     id: str
@@ -55,6 +56,7 @@ class MeteringPoint:
     connection_w: int = 25_000
     generation_w: int = 0
     generation_controllable: bool = False
+    generation_source: str = "solar"
     battery_wh: int = 0
     battery_w: int = 0
 
