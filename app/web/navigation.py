@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A page in the navigation. `icon` puts it in the bar below the thumb; `only_small` keeps it out of the wide one.
+    """A page in the navigation. `icon` puts it in the bar below the thumb too.
 
     within  endpoints that belong to this place too
     """
@@ -14,7 +14,6 @@ class Place:
     label: str
     icon: str = ""
     short: str = ""
-    only_small: bool = False
     within: tuple[str, ...] = ()
     active: bool = False
 
@@ -31,20 +30,17 @@ HOUSEHOLD = (
         within=("household.statement", "household.verify_bill", "household.check_bill"),
     ),
     Place(endpoint="household.history", label="History", within=("household.history_period",)),
-    Place(endpoint="household.account", label="Account", within=("household.ask_for_wallet",)),
     Place(endpoint="household.preferences", label="Preferences", within=("household.save_preferences",)),
     Place(endpoint="household.devices", label="Devices"),
     Place(
         endpoint="household.more",
         label="More",
         icon="more",
-        only_small=True,
         within=(
-            "household.history",
-            "household.history_period",
+            "household.sharing",
+            "household.sharing_month",
             "household.account",
-            "household.preferences",
-            "household.devices",
+            "household.ask_for_wallet",
             "household.follow_interval",
         ),
     ),
@@ -76,7 +72,6 @@ def navigation(role: str | None, endpoint: str | None) -> tuple[Place, ...]:
             label=place.label,
             icon=place.icon,
             short=place.short,
-            only_small=place.only_small,
             within=place.within,
             active=endpoint == place.endpoint or endpoint in place.within,
         )

@@ -34,6 +34,7 @@ PAGES = (
     "/history",
     "/history/2016-06-14",
     "/history/2016",
+    "/sharing/2016-06",
     f"/follow/{YESTERDAY_S + 13 * 3600}",
     "/more",
     "/help",

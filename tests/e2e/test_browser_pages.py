@@ -32,6 +32,8 @@ PAGES = {
         "/history/2016-06-14",
         "/history/2016-06",
         "/history/2015",
+        "/sharing",
+        "/sharing/2016-01",
         "/verify",
         f"/follow/{NOON_S}",
         "/more",

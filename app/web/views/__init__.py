@@ -14,6 +14,7 @@ from app.web.views import (  # noqa: F401  imported for the routes they register
     operator_settlement,
     orders,
     preferences,
+    sharing,
     statements,
     why,
 )

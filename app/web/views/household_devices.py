@@ -37,6 +37,12 @@ MORE_PAGES = (
         what="Energy and money by day, month and year.",
     ),
     MorePage(
+        endpoint="household.sharing",
+        icon="members",
+        label="Who supplied whom",
+        what="Where your energy came from, and the neighbourhood's as a picture.",
+    ),
+    MorePage(
         endpoint="household.preferences", icon="sliders", label="Preferences", what="Your two limits, and a pause."
     ),
     MorePage(endpoint="household.account", icon="bill", label="Account", what="Balance, invoices, payments."),
