@@ -184,7 +184,7 @@ def test_devices_show_health_and_how_much_of_the_day_arrived(street_app: Flask) 
 def test_follow_walks_from_the_registers_to_the_root_in_the_ledger(street_app: Flask) -> None:
     page = shown(member(street_app, "M02").get(f"/follow/{amber_start_s(street_app)}").text)
     assert "Meter D-M02, reading" in page
-    assert "placed by your agent" in page
+    assert "Placed by your agent" in page
     assert "Energy from neighbours" in page
     assert "Batch 1, final" in page
     assert "Checked now Your fingerprint and those of the 7 other members give exactly the root" in page
