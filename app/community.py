@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median_low
 
 from sqlalchemy import Connection
@@ -21,6 +21,7 @@ from app.storage.store.members import (
     participants,
     preferences_at,
 )
+from app.storage.store.vat_classes import changed_classes_at
 from contracts.allocation import PointTerms
 from contracts.island import IslandTerms
 from contracts.tariff import Tariff
@@ -110,7 +111,11 @@ def community_at(connection: Connection, instant_s: int) -> Snapshot:
     if tariff_json is None:
         raise InputError(f"no tariff is in force at {instant_s}: add one that is valid from then or earlier")
     tariff = Tariff.from_json(json.loads(tariff_json))
-    owners = {participant.id: participant for participant in participants(connection)}
+    classes = changed_classes_at(connection, instant_s)
+    owners = {
+        person.id: replace(person, vat_class=classes.get(person.id, person.vat_class))
+        for person in participants(connection)
+    }
     contracts, wishes = contracts_at(connection, instant_s), preferences_at(connection, instant_s)
     homes = {
         point.id: Home(

@@ -1,6 +1,7 @@
 """The community and its members as `commonwatt.toml` describes them."""
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.fields import FieldError, Fields
@@ -55,6 +56,7 @@ class MemberSettings:
 
     phase              a, b or c, abc for a connection on all three, None where nobody says
     generation_source  one of GENERATION_SOURCES
+    vat_class_from     the local day from which the VAT class holds; None: as soon as it can
     """
 
     id: str
@@ -71,7 +73,17 @@ class MemberSettings:
     battery_wh: int = 0
     battery_w: int = 0
     vat_class: str = "private"
+    vat_class_from: date | None = None
     meter: MeterSettings | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreasurerSettings:
+    """Who keeps the accounts and is no member; signs in with the email."""
+
+    id: str
+    name: str
+    email: str
 
 
 def community_from(fields: Fields) -> CommunitySettings:
@@ -119,6 +131,7 @@ def member_from(fields: Fields) -> MemberSettings:
         battery_wh=_number(fields, "battery_wh", 0, most=WATT_HOUR_MAX),
         battery_w=_number(fields, "battery_w", 0, most=WATT_MAX),
         vat_class=fields.text("vat_class") if fields.has("vat_class") else "private",
+        vat_class_from=_vat_class_from(fields) if fields.has("vat_class_from") else None,
         meter=_meter(fields.fields("meter")) if fields.has("meter") else None,
     )
     fields.close()
@@ -126,6 +139,20 @@ def member_from(fields: Fields) -> MemberSettings:
         problem = "is above the supplier's price: are the two swapped?"
         raise FieldError(fields.at("feed_in_price_micro_per_kwh"), problem)
     return member
+
+
+def treasurer_from(fields: Fields) -> TreasurerSettings:
+    """Read one [[treasurers]] entry. Raises FieldError naming the entry and the key."""
+    treasurer = TreasurerSettings(id=_name(fields, "id"), name=_name(fields, "name"), email=_name(fields, "email"))
+    fields.close()
+    return treasurer
+
+
+def _vat_class_from(fields: Fields) -> date:
+    day = fields.value("vat_class_from")
+    if not isinstance(day, date) or isinstance(day, datetime):
+        raise FieldError(fields.at("vat_class_from"), "is no day: write 2027-01-01, without quotes")
+    return day
 
 
 def _meter(fields: Fields) -> MeterSettings:

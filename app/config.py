@@ -16,23 +16,33 @@ from urllib.parse import urlsplit
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.community_settings import CommunitySettings, MemberSettings, community_from, member_from
+from app.community_settings import (
+    CommunitySettings,
+    MemberSettings,
+    TreasurerSettings,
+    community_from,
+    member_from,
+    treasurer_from,
+)
 from app.errors import InputError
 from app.languages import LANGUAGES, SOURCE_LANGUAGE
 from app.mail_settings import MailSettings, mail_from
 from app.market_choice import MarketChoice, choice_from, on_grid
 from app.secret_values import new_key_file, secret_value
+from app.settlement_settings import SettlementSettings, settlement_from
 from contracts.fields import FieldError, Fields
 
 ENVIRONMENTS = ("local", "deployed")
 LEAST_SECRET_CHARACTERS = 32
 # What examples and demonstrations use: whoever reads them could sign in as anybody.
 PUBLIC_SECRETS = ("commonwatt-demo", "change-me", "changeme", "secret", "example", "0000")
+LISTS = ("members", "treasurers")
 SECTIONS = (
     "environment",
     "state",
     "community",
     "members",
+    "treasurers",
     "web",
     "database",
     "chain",
@@ -69,17 +79,6 @@ class WebSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SettlementSettings:
-    """What is settled together: the local day, or in rehearsals `period_minutes`.
-
-    grace_minutes is how long a period waits for missing readings before it is settled without them.
-    """
-
-    period_minutes: int | None = None
-    grace_minutes: int = 24 * 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that is configured. `chain_url` is empty for the embedded chain in the state directory."""
 
@@ -91,7 +90,8 @@ class Settings:
     web: WebSettings = WebSettings()
     community: CommunitySettings | None = None
     members: tuple[MemberSettings, ...] = ()
-    settlement: SettlementSettings = SettlementSettings()
+    treasurers: tuple[TreasurerSettings, ...] = ()
+    settlement: SettlementSettings = field(default_factory=SettlementSettings)
     market: MarketChoice = field(default_factory=MarketChoice)
     mail: MailSettings | None = None
     tariff_file: Path | None = None
@@ -121,14 +121,17 @@ class Settings:
 
 
 def _settings(values: Mapping[str, object], env: Mapping[str, str], place: Path) -> Settings:
-    fields = Fields({key: value for key, value in values.items() if key != "members"}, "")
+    fields = Fields({key: value for key, value in values.items() if key not in LISTS}, "")
     environment = _text(fields, "environment", "local", env.get("COMMONWATT_ENVIRONMENT"))
     if environment not in ENVIRONMENTS:
         raise FieldError("environment", f"is {environment!r}: use one of {', '.join(ENVIRONMENTS)}")
     state = place / _text(fields, "state", "state", env.get("COMMONWATT_STATE"))
     tariff = _text(fields, "tariff_file", "")
-    members = Fields({"members": values.get("members", [])}, "").rows("members")
-    known = _distinct(tuple(member_from(row) for row in members))
+    lists = Fields({name: values.get(name, []) for name in LISTS}, "")
+    members, treasurers = _distinct(
+        tuple(member_from(row) for row in lists.rows("members")),
+        tuple(treasurer_from(row) for row in lists.rows("treasurers")),
+    )
     community = _placed(community_from(fields.fields("community")), place) if fields.has("community") else None
     return Settings(
         environment=environment,
@@ -138,9 +141,10 @@ def _settings(values: Mapping[str, object], env: Mapping[str, str], place: Path)
         chain_url=_chain_url(fields, env),
         web=_web(fields, env, environment),
         community=community,
-        members=known,
+        members=members,
+        treasurers=treasurers,
         settlement=_settlement(fields, community),
-        market=_market(fields, known),
+        market=_market(fields, members),
         mail=mail_from(fields.fields("mail"), place) if fields.has("mail") else None,
         tariff_file=place / tariff if tariff else None,
     )
@@ -241,22 +245,20 @@ def _placed(community: CommunitySettings, place: Path) -> CommunitySettings:
 
 def _settlement(fields: Fields, community: CommunitySettings | None) -> SettlementSettings:
     section = fields.fields("settlement") if fields.has("settlement") else Fields({}, "settlement")
-    period = section.integer("period_minutes", least=5, most=24 * 60) if section.has("period_minutes") else None
-    grace = _integer(section, "grace_minutes", 24 * 60, least=0, most=31 * 24 * 60)
-    section.close()
-    unit = 5 if community is None else community.market_time_unit_minutes
-    if period is not None and period % unit:
-        raise FieldError("settlement.period_minutes", f"is {period}: use a multiple of the interval, {unit} minutes")
-    return SettlementSettings(period_minutes=period, grace_minutes=grace)
+    return settlement_from(section, interval_minutes=5 if community is None else community.market_time_unit_minutes)
 
 
-def _distinct(members: tuple[MemberSettings, ...]) -> tuple[MemberSettings, ...]:
+def _distinct(
+    members: tuple[MemberSettings, ...], treasurers: tuple[TreasurerSettings, ...]
+) -> tuple[tuple[MemberSettings, ...], tuple[TreasurerSettings, ...]]:
     seen: set[str] = set()
-    for position, member in enumerate(members):
-        if member.id in seen:
-            raise FieldError(f"members[{position}].id", f"{member.id!r} is there twice: every member needs its own")
-        seen.add(member.id)
-    return members
+    listed = [(f"members[{position}].id", each.id) for position, each in enumerate(members)]
+    listed += [(f"treasurers[{position}].id", each.id) for position, each in enumerate(treasurers)]
+    for place, name in listed:
+        if name in seen:
+            raise FieldError(place, f"{name!r} is there twice: everybody needs an id of their own")
+        seen.add(name)
+    return members, treasurers
 
 
 def _text(fields: Fields, key: str, default: str, override: str | None = None) -> str:

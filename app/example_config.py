@@ -65,9 +65,17 @@ listen = "127.0.0.1:8080"
 # password_file = "{MAIL_FILE}"            # beside this file, readable by its owner only
 
 # [settlement]
-# grace_minutes = 1440                       # how long a day waits for missing readings
+# grace_minutes = 1440                       # D1: how long a day waits for missing readings
+# sf_working_days = 5                        # SF: working days after the month, makes the invoices
+# r1_days = 45                               # R1: days after the month, corrects
+# rf_months = 4                              # RF: months after the month, corrects for the last time
 # period_minutes = 15                        # ONLY for rehearsals: settles this span instead of the local day,
 #                                            # and short batches tell the world a home's energy
+
+# [[treasurers]]               # who keeps the accounts; without one the operator does
+# id = "tina"
+# name = "Tina"
+# email = "tina@example.org"
 
 # One [[members]] entry for every home.
 [[members]]
@@ -84,6 +92,7 @@ generation_controllable = false              # true with a [members.meter.contro
 # battery_wh = 0
 # battery_w = 0
 # vat_class = "private"                      # one of the tariff's
+# vat_class_from = 2027-01-01                # the day from which a new class holds; without it from now on
 
 [members.meter]
 profile = "eastron_sdm630"                   # `commonwatt meter profiles` lists them

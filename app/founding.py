@@ -15,13 +15,14 @@ from sqlalchemy import Connection, Engine
 
 from app.audit import AuditEntry, record
 from app.auth import hash_of, issue_sign_in_code, new_code
-from app.community_settings import CommunitySettings, MemberSettings
-from app.config import Settings, SettlementSettings
+from app.community_settings import CommunitySettings, MemberSettings, TreasurerSettings
+from app.config import Settings
 from app.errors import InputError
 from app.island_choice import dearest_bid
 from app.market_choice import adopt_choice
 from app.membership import Moment, keep_member, suspend_who_left
 from app.meter_places import LOCAL_GATEWAY, point_id_of
+from app.settlement_settings import SettlementSettings
 from app.storage.database import writing
 from app.storage.store.community import (
     Community,
@@ -33,6 +34,7 @@ from app.storage.store.community import (
 from app.storage.store.devices import Gateway, add_gateway, find_gateway
 from app.storage.store.members import Participant, add_participant, participants
 from app.tariff_file import adopt_tariff, tariff_version
+from app.treasurers import keep_treasurers
 from contracts.tariff import Tariff
 from grid.feeder import NetworkError
 from grid.network import GridNetwork
@@ -50,7 +52,7 @@ def found(engine: Engine, settings: Settings, network: GridNetwork, *, now_s: in
     Raises InputError for what cannot be: no members, an unknown bus, another currency than the ledger's.
     """
     community = configured(settings)
-    _consistent(settings.members)
+    _consistent(settings.members, settings.treasurers)
     tariff = tariff_version(settings.tariff_file, community, settings.members)
     places = {member.id: _bus(member, network) for member in settings.members}
     _island_possible(settings, tariff.tariff, network, places)
@@ -67,6 +69,7 @@ def found(engine: Engine, settings: Settings, network: GridNetwork, *, now_s: in
             joined_s = first_s if is_new else start.joined_s
             done += keep_member(connection, member, places[member.id], start, joined_s=joined_s)
         done += suspend_who_left(connection, settings.members, start)
+        done += keep_treasurers(connection, settings.treasurers, now_s=now_s)
         for line in done:
             # A one-time code is told to whoever started the program, and to nobody else.
             told = line.partition("; ")[0]
@@ -142,15 +145,18 @@ def _renamed(connection: Connection, community: CommunitySettings, network: Grid
     return [f"community is now {community.name!r} on network {community.network}"]
 
 
-def _consistent(members: tuple[MemberSettings, ...]) -> None:
-    """Raises InputError for identifiers that fit nowhere and for emails of two members."""
+def _consistent(members: tuple[MemberSettings, ...], treasurers: tuple[TreasurerSettings, ...]) -> None:
+    """Raises InputError for identifiers that fit nowhere and for emails of two people."""
     emails: dict[str, str] = {}
-    for member in members:
-        if not MEMBER_ID.fullmatch(member.id) or member.id == OPERATOR_ID:
-            raise InputError(f"members: id {member.id!r}: use up to 40 letters, digits, - and _, and not {OPERATOR_ID}")
-        email = member.email.strip().lower()
-        if email and emails.setdefault(email, member.id) != member.id:
-            raise InputError(f"members {emails[email]} and {member.id} have the same email {email}: each needs its own")
+    for kind, people in (("members", members), ("treasurers", treasurers)):
+        for person in people:
+            if not MEMBER_ID.fullmatch(person.id) or person.id == OPERATOR_ID:
+                rule = f"use up to 40 letters, digits, - and _, and not {OPERATOR_ID}"
+                raise InputError(f"{kind}: id {person.id!r}: {rule}")
+            email = person.email.strip().lower()
+            if email and emails.setdefault(email, person.id) != person.id:
+                both = f"{emails[email]} and {person.id}"
+                raise InputError(f"{kind}: {both} have the same email {email}: each needs its own")
 
 
 def _bus(member: MemberSettings, network: GridNetwork) -> int:

@@ -197,7 +197,7 @@ def _money(
             participant=member.id,
             supplier_price_micro_per_kwh=contract.supplier_price_micro_per_kwh,
             feed_in_price_micro_per_kwh=contract.feed_in_price_micro_per_kwh,
-            vat_class=member.vat_class,
+            vat_class=terms[index].vat_class,
         )
         residual.append(SuppliedEnergy(terms=about, tariff=tariff, import_wh=import_wh, export_wh=export_wh))
         whole.append(

@@ -10,6 +10,7 @@ from app.errors import InputError
 from app.storage.store.community import tariff_versions
 from app.storage.store.members import CONTRACTS, Participant, SupplyContract, metering_points, participant
 from app.storage.store.settlement import ALLOCATIONS, TRANSFERS
+from app.storage.store.vat_classes import vat_history
 from contracts.allocation import PointTerms
 from contracts.comparison import SuppliedEnergy, supplier_only_bill
 from contracts.tariff import Tariff, TariffSchedule
@@ -18,12 +19,13 @@ from contracts.transfers import TransferKind, member_account
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """Contract and tariff that stay the same in [start_s, end_s)."""
+    """Contract, tariff and VAT class that stay the same in [start_s, end_s)."""
 
     start_s: int
     end_s: int
     contract: SupplyContract
     tariff: Tariff
+    vat_class: str
 
 
 def savings_nano(connection: Connection, participant_id: str, *, start_s: int, end_s: int) -> int:
@@ -87,7 +89,7 @@ def supplied_energy(
                 participant=member.id,
                 supplier_price_micro_per_kwh=terms.contract.supplier_price_micro_per_kwh,
                 feed_in_price_micro_per_kwh=terms.contract.feed_in_price_micro_per_kwh,
-                vat_class=member.vat_class,
+                vat_class=terms.vat_class,
             )
             residual.append(SuppliedEnergy(terms=about, tariff=terms.tariff, import_wh=import_wh, export_wh=export_wh))
             whole.append(
@@ -101,13 +103,14 @@ def supplied_energy(
 def stretches_of_terms(
     connection: Connection, participant_id: str, start_s: int, end_s: int, schedule: TariffSchedule
 ) -> Iterator[Terms]:
-    """The parts of [start_s, end_s) in which neither contract nor tariff changes, as far as both are known."""
+    """The parts of [start_s, end_s) in which contract, tariff and VAT class stay the same, as far as both are known."""
     rows = connection.execute(
         select(CONTRACTS).where(CONTRACTS.c.participant_id == participant_id).order_by(CONTRACTS.c.valid_from_s)
     ).mappings()
     contracts = [SupplyContract(**{name: row[name] for name in SupplyContract.__dataclass_fields__}) for row in rows]
     tariff_starts = [valid_from_s for valid_from_s, _ in schedule.versions]
-    edges = {start_s, end_s, *tariff_starts}
+    taxed = vat_history(connection, participant_id)
+    edges = {start_s, end_s, *tariff_starts, *(since_s for since_s, _ in taxed.changes)}
     for contract in contracts:
         edges |= {contract.valid_from_s, contract.valid_to_s or end_s}
     inside = sorted(edge for edge in edges if start_s <= edge <= end_s)
@@ -115,7 +118,7 @@ def stretches_of_terms(
         valid = [each for each in contracts if each.valid_from_s <= first and (each.valid_to_s or last) >= last]
         tariff = next((each for since, each in reversed(schedule.versions) if since <= first), None)
         if valid and tariff is not None:
-            yield Terms(start_s=first, end_s=last, contract=valid[0], tariff=tariff)
+            yield Terms(start_s=first, end_s=last, contract=valid[0], tariff=tariff, vat_class=taxed.at(first))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +141,7 @@ def expected_savings_nano(connection: Connection, participant_id: str, energies:
     first_s, end_s = energies[0].start_s, energies[-1].start_s + 1
     total = 0
     for terms in stretches_of_terms(connection, member.id, first_s, end_s, schedule):
-        vat = terms.tariff.vat(member.vat_class)
+        vat = terms.tariff.vat(terms.vat_class)
         outside = terms.contract.supplier_price_micro_per_kwh + terms.tariff.supplied_charges_micro_per_kwh
         for energy in energies:
             if terms.start_s <= energy.start_s < terms.end_s:

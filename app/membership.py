@@ -1,13 +1,15 @@
 """Members as the configuration lists them: added, changed, suspended when they are gone from it, and never deleted."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from app.community_settings import MemberSettings
 from app.errors import InputError
 from app.meter_places import LOCAL_GATEWAY, device_id_of, point_id_of
+from app.storage.store.community import the_community
 from app.storage.store.devices import Device, add_device, change_device, devices_by_point
 from app.storage.store.members import (
     MeteringPoint,
@@ -26,6 +28,8 @@ from app.storage.store.members import (
     set_status,
 )
 from app.storage.store.rounds import last_round_start_s
+from app.storage.store.vat_classes import vat_history
+from app.vat_classes import plan_vat_class
 from meters.interval import DeliveryInterval
 
 GATES_SHUT = 2
@@ -82,11 +86,14 @@ def keep_member(
         battery_w=member.battery_w,
     )
     if known is None:
+        if member.vat_class_from is not None and _begins_s(connection, member.vat_class_from) > joined_s:
+            raise InputError(f"member {member.id}: vat_class_from is to come, but a new member has no class before it")
         add_participant(connection, person)
         add_metering_point(connection, point)
         done = [f"member {member.id} added"]
     else:
         done = _changed(connection, known, person, point)
+        done += _vat_class(connection, member, moment)
     has_left = contract_at(connection, member.id, FOR_EVER_S) is None
     if known is not None and has_left:
         set_status(connection, member.id, "active")
@@ -99,14 +106,32 @@ def _changed(connection: Connection, known: Participant, person: Participant, po
     if known.role != "household":
         raise InputError(f"members: id {person.id!r} is the operator's: choose another")
     done = []
-    told = ("display_name", "email", "vat_class")
+    told = ("display_name", "email")
     if any(getattr(known, name) != getattr(person, name) for name in told):
         change_participant(connection, person)
-        done.append(f"member {person.id} changed: name, email or VAT class")
+        done.append(f"member {person.id} changed: name or email")
     if metering_point(connection, point.id) != point:
         change_metering_point(connection, point)
         done.append(f"member {person.id} changed: connection or plants")
     return done
+
+
+def _vat_class(connection: Connection, member: MemberSettings, moment: Moment) -> list[str]:
+    """The class that the configuration names, from its day or the first open gate on. Raises InputError."""
+    from_s = moment.changed_s if member.vat_class_from is None else _begins_s(connection, member.vat_class_from)
+    if vat_history(connection, member.id).at(max(from_s, moment.changed_s)) == member.vat_class:
+        return []
+    if from_s < moment.changed_s:
+        raise InputError(
+            f"member {member.id}: vat_class_from has passed: a tax class never changes past bills, "
+            "name a day to come or leave it out"
+        )
+    line = plan_vat_class(connection, member.id, member.vat_class, from_s=from_s)
+    return [] if line is None else [line]
+
+
+def _begins_s(connection: Connection, day: date) -> int:
+    return int(datetime.combine(day, time(0), ZoneInfo(the_community(connection).timezone)).timestamp())
 
 
 def _next_lane(connection: Connection) -> int:

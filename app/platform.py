@@ -32,8 +32,10 @@ class Platform:
 
     def run_desk(self) -> RunDesk:
         """What settles a month again."""
-        period_minutes = self.settings.settlement.period_minutes
-        return RunDesk(engine=self.engine, clock=self.clock, period_minutes=period_minutes)
+        chosen = self.settings.settlement
+        return RunDesk(
+            engine=self.engine, clock=self.clock, period_minutes=chosen.period_minutes, calendar=chosen.calendar
+        )
 
 
 def platform() -> Platform:

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from app.local_time import LocalMonth
 
 SATURDAY = 5
+UTC_ZONE = ZoneInfo("UTC")
 
 
 class RunKind(StrEnum):
@@ -41,6 +43,18 @@ class RunCalendar:
         for _ in range(self.rf_months + 1):
             later = later.next()
         return later.start_s
+
+    def disorder(self) -> str | None:
+        """What is wrong with it, if in some month a run would not come after the one before it; None if it fits."""
+        for year in range(2024, 2028):  # with a leap year, and a month that begins on each day of the week
+            for number in range(1, 13):
+                month = LocalMonth.parse(f"{year}-{number:02d}", UTC_ZONE)
+                final_s, first_s, last_s = (self.due_s(kind, month) for kind in MONTH_RUNS)
+                if final_s >= first_s:
+                    return f"R1 after {self.r1_days} days is not after SF, {self.sf_working_days} working days on"
+                if first_s >= last_s:
+                    return f"RF after {self.rf_months} months is not after R1, {self.r1_days} days on"
+        return None
 
 
 DEFAULT_CALENDAR = RunCalendar()

@@ -11,6 +11,7 @@ from app.storage.store.members import participant
 from app.storage.store.proofs import load_prepared
 from app.storage.store.readings import READINGS, batches_of_device
 from app.storage.store.settlement import BatchRecord, batches
+from app.storage.store.vat_classes import vat_history
 from contracts.batches import PreparedBatch
 from contracts.evidence import DeviceHead
 from contracts.statement import (
@@ -54,10 +55,9 @@ def proof_document(connection: Connection, participant_id: str, month: LocalMont
             f"the proofs of {member.id} for batches {erased[0]} to {erased[-1]} were erased at the member's request: "
             f"{month.key} can no longer be proved"
         )
+    taxed = vat_history(connection, member.id)
     entries = [
-        SettledEntry(
-            entry=member_entry(batch, member.id, vat_class=member.vat_class), block_number=_block_number(record)
-        )
+        SettledEntry(entry=member_entry(batch, member.id, vat_class_at=taxed.at), block_number=_block_number(record))
         for record, batch in prepared
     ]
     own = [batch for _, batch in prepared]

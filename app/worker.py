@@ -141,6 +141,7 @@ class Worker:
                 certificates=self.ledger.certificates,
                 period_minutes=self._settings.settlement.period_minutes,
                 grace_s=self._settings.settlement.grace_minutes * 60,
+                calendar=self._settings.settlement.calendar,
             ),
             minutes=minutes,
             on_clearing=lambda interval, clearing: log.info(

@@ -63,11 +63,15 @@ class OwnTransfer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberInterval:
-    """One interval as a batch anchored it for one member; `path` says where it stands in the statement."""
+    """One interval as a batch anchored it for one member; `path` says where it stands in the statement.
+
+    vat_class  of the member then, None where it is that of the batch
+    """
 
     path: str
     start_s: int
     minutes: int
+    vat_class: str | None
     points: tuple[PointEnergy, ...]
     orders: tuple[OrderOutcome, ...]
     transfers: tuple[OwnTransfer, ...]

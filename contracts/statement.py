@@ -5,7 +5,7 @@ proved is not in the file: it covers the intervals of the month that are in batc
 `covered_to_s`, and is provisional as long as they do not reach the end of the month.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.batches import PreparedBatch, proof_json
@@ -67,8 +67,10 @@ class StatementInputs:
     readings: tuple[ReadingBatch, ...]
 
 
-def member_entry(batch: PreparedBatch, participant: str, *, vat_class: str) -> Json:
+def member_entry(batch: PreparedBatch, participant: str, *, vat_class_at: Callable[[int], str]) -> Json:
     """One member's part of a batch with its proofs: what the statement carries, and what is worth storing.
+
+    The entry names the VAT class at the beginning of its batch, and an interval of another time the class of then.
 
     Raises KeyError for a participant without a part in the batch, and ValueError where the salt was erased.
     """
@@ -78,6 +80,12 @@ def member_entry(batch: PreparedBatch, participant: str, *, vat_class: str) -> J
         raise ValueError(f"the salt of {participant} in batch {batch.sequence} was erased: it can no longer be proved")
     member_leaves = [each.leaf for each in batch.members]
     device_leaves = [leaf for _, leaf in batch.devices]
+    own_class = vat_class_at(batch.first_start_s)
+
+    def taxed(interval: Json) -> Json:
+        then = vat_class_at(Fields(interval, "interval").integer("start_s"))
+        return {"vat_class": then} if interval["points"] and then != own_class else {}
+
     return {
         "sequence": batch.sequence,
         "first_start_s": batch.first_start_s,
@@ -88,7 +96,7 @@ def member_entry(batch: PreparedBatch, participant: str, *, vat_class: str) -> J
         "previous_evidence_hash": hexed(batch.previous_evidence_hash),
         "lane": part.lane,
         "salt": hexed(part.salt),
-        "vat_class": vat_class,
+        "vat_class": own_class,
         "net_nano": part.delta_nano,
         "proof": proof_json(member_leaves, part.leaf),
         "rounds": [each.to_json() for each in batch.rounds],
@@ -97,7 +105,9 @@ def member_entry(batch: PreparedBatch, participant: str, *, vat_class: str) -> J
             for head, leaf in batch.devices
             if head.participant == participant
         ],
-        "intervals": [each | {"leaf_hash": hexed(interval_leaf(part.salt, each))} for each in part.intervals],
+        "intervals": [
+            each | taxed(each) | {"leaf_hash": hexed(interval_leaf(part.salt, each))} for each in part.intervals
+        ],
     }
 
 

@@ -56,11 +56,13 @@ def instant(start_s: int) -> str:
 
 def read_interval(fields: Fields) -> MemberInterval:
     """An interval of a batch entry, without its `leaf_hash`, which the caller has read. Raises FieldError."""
+    vat_class = fields.text("vat_class") if fields.has("vat_class") else None
     start_s = fields.integer("start_s", least=0)
     interval = MemberInterval(
         path=f"{fields.path} ({instant(start_s)})",
         start_s=start_s,
         minutes=fields.integer("minutes", least=1, most=60),
+        vat_class=vat_class,
         points=tuple(_point(each) for each in fields.rows("points")),
         orders=tuple(_order(each) for each in fields.rows("orders")),
         transfers=tuple(_transfer(each) for each in fields.rows("transfers")),

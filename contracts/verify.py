@@ -207,7 +207,7 @@ def _terms(
             if found is None or known is None or found.minutes != interval.minutes:
                 continue
             try:
-                vat = known[1].vat(entry.vat_class)
+                vat = known[1].vat(interval.vat_class or entry.vat_class)
             except TariffError:
                 continue
             terms[interval.start_s] = IntervalTerms(

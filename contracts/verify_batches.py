@@ -27,6 +27,9 @@ from matching.mechanisms import DEFAULT_MECHANISM, MECHANISMS
 LARGEST = 2**63 - 1
 
 
+NOT_IN_LEAF = ("leaf_hash", "vat_class")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """Price and tariff of one interval, as a batch anchored them."""
@@ -106,7 +109,7 @@ def _intervals(fields: Fields, salt: bytes, proofs: Proofs) -> tuple[list[Member
         leaves.append(leaf)
         with proofs.judging():
             interval = read_interval(each)
-            content = {key: value for key, value in each.values.items() if key != "leaf_hash"}
+            content = {key: value for key, value in each.values.items() if key not in NOT_IN_LEAF}
             require(interval_leaf(salt, content) == leaf, interval.path, "is not what its leaf_hash was made of")
             intervals.append(interval)
     return intervals, leaves

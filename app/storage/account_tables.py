@@ -1,4 +1,4 @@
-"""The database tables of invoices, payments and wallets.
+"""The database tables of invoices, payments, tax classes and wallets.
 
 Columns as in `tables`, which is where everybody imports them from.
 """
@@ -34,6 +34,15 @@ class PaymentRow(SQLModel, table=True):
     actor: str
     recorded_s: int = Field(sa_type=BigInteger)
     tx_hash: str | None = None
+
+
+class VatClassChangeRow(SQLModel, table=True):
+    """A later VAT class of a member, in force from an instant on; `Participant.vat_class` is the first."""
+
+    __tablename__ = "vat_class_change"
+    participant_id: str = Field(primary_key=True, foreign_key="participant.id")
+    valid_from_s: int = Field(primary_key=True, sa_type=BigInteger)
+    vat_class: str
 
 
 class MemberKeyRow(SQLModel, table=True):

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Table, Text
 from sqlmodel import Field, SQLModel
 
 from app.storage import certificate_tables
-from app.storage.account_tables import InvoiceRow, MemberKeyRow, PaymentRow, WalletChallengeRow
+from app.storage.account_tables import InvoiceRow, MemberKeyRow, PaymentRow, VatClassChangeRow, WalletChallengeRow
 from app.storage.mail_tables import LetterRow
 from app.storage.preference_tables import Preference, PreferenceVersion
 from app.storage.reading_tables import (
@@ -74,6 +74,7 @@ __all__ = [
     "TariffVersion",
     "TradeRow",
     "TransferRow",
+    "VatClassChangeRow",
     "WalletChallengeRow",
     "WindowOrderRow",
     "WindowOwnUse",
@@ -109,7 +110,7 @@ class Participant(SQLModel, table=True):
     email: str | None = Field(default=None, unique=True)
     role: str = "household"  # household | operator | treasurer
     status: str = "active"  # active | suspended
-    vat_class: str = "private"
+    vat_class: str = "private"  # the first; later ones are VatClassChangeRow
     lane: int | None = Field(default=None, unique=True)
     account_address: str | None = None
     password_hash: str | None = None

@@ -304,7 +304,7 @@ def check_entry(entry: Json, line: str, member: str) -> None:
     whole(entry, line, "sequence first_start_s end_s lane block_number")
     salt, leaves, devices = octets(entry["salt"], f"{line}.salt"), [], []
     for i, each in enumerate(entry["intervals"]):
-        content = {key: value for key, value in each.items() if key != "leaf_hash"}
+        content = {key: value for key, value in each.items() if key not in {"leaf_hash", "vat_class"}}
         leaf = leaf_of(salted(salt, f"interval/{each['start_s']}") + canonical(content))
         need(leaf == octets(each["leaf_hash"], line), f"{line}.intervals[{i}]", "is not what its leaf_hash was made of")
         leaves.append(leaf)
@@ -703,7 +703,7 @@ def verified(document: Json, ask: Ask, older: Json | None) -> Iterator[str]:
         for k, each in enumerate(entry["intervals"]):
             if start_s <= each["start_s"] < end_s:
                 versions[each["start_s"]].append((f"batches[{i}].intervals[{k}]", each))
-                classes[each["start_s"]] = entry["vat_class"]
+                classes[each["start_s"]] = each.get("vat_class", entry["vat_class"])
     check_intervals(versions, rounds, tariffs, classes, energy)
     yield f"intervals: in {len(versions)} energy, orders, prices, charges and VAT give every transfer"
     due = figures((each for same in by_batch(document, versions) for each in same), tariffs)

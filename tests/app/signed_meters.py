@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,3 +112,9 @@ def altered(file: Path, path: tuple[str | int, ...], by: int = 1) -> Path:
     copy = file.with_name("altered.json")
     copy.write_text(json.dumps(document))
     return copy
+
+
+def bill_lines(file: Path) -> Mapping[str, tuple[int, int]]:
+    """(energy, amount) of every line of the bill in a file."""
+    lines = json.loads(file.read_text())["bill"]["lines"]
+    return {line["item"]: (line["energy_wh"], line["amount_nano"]) for line in lines}

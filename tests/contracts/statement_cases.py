@@ -203,7 +203,8 @@ class ProvenCommunity:
             tariffs=(OLD, NEW),
             batches=tuple(
                 SettledEntry(
-                    entry=member_entry(batch, participant, vat_class=vat_class(participant)), block_number=block
+                    entry=member_entry(batch, participant, vat_class_at=lambda _: vat_class(participant)),
+                    block_number=block,
                 )
                 for batch, block in zip(self.batches, self.blocks, strict=True)
             ),

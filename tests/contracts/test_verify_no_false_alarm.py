@@ -135,7 +135,8 @@ def test_every_settlement_verifies_for_every_member(anchoring: Anchoring, world:
             tariffs=(TARIFF,),
             batches=(
                 SettledEntry(
-                    entry=member_entry(batch, terms.participant, vat_class=terms.vat_class), block_number=block
+                    entry=member_entry(batch, terms.participant, vat_class_at=lambda _, known=terms.vat_class: known),
+                    block_number=block,
                 ),
             ),
             readings=(signed[terms.participant],) if terms.participant in signed else (),

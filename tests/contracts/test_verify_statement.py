@@ -165,7 +165,7 @@ def test_an_erased_salt_ends_all_proof(proven) -> None:
     batch = proven.batches[0]
     erased = replace(batch, members=tuple(replace(part, salt=b"") for part in batch.members))
     with pytest.raises(ValueError, match="salt of anna in batch 1 was erased"):
-        member_entry(erased, "anna", vat_class="private")
+        member_entry(erased, "anna", vat_class_at=lambda _: "private")
 
 
 def test_a_statement_of_another_member_does_not_pass_for_ones_own(documents, rpc) -> None:

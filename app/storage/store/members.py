@@ -20,7 +20,10 @@ OPEN_END_S = 1 << 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
-    """A member or an operator; `lane` is the balance slot in the ledger contract, None for staff."""
+    """A member or an operator; `lane` is the balance slot in the ledger contract, None for staff.
+
+    vat_class  the one a member joined with: `vat_classes` knows later ones
+    """
 
     id: str
     display_name: str
@@ -121,9 +124,9 @@ def set_status(connection: Connection, participant_id: str, status: str) -> None
 
 
 def change_participant(connection: Connection, participant: Participant) -> None:
-    """Store what a known participant is called and reached by; lane, role and passwords stay."""
+    """Store what a known participant is called and reached by; lane, role, tax class and passwords stay."""
     email = None if participant.email is None else participant.email.strip().lower()
-    values = {"display_name": participant.display_name, "email": email, "vat_class": participant.vat_class}
+    values = {"display_name": participant.display_name, "email": email}
     connection.execute(update(PARTICIPANTS).where(PARTICIPANTS.c.id == participant.id).values(**values))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, case, func, select
 from app.storage.store.members import PARTICIPANTS, POINTS
 from app.storage.store.orders import ORDERS, ROUNDS
 from app.storage.store.rounds import DEVICES, TRADES, MarketRound, find_round
+from app.storage.store.vat_classes import changed_classes_at
 from app.storage.tables import ChainOutbox, SettlementBatch, core_table
 from app.web.read_models.devices import ALARMS, GATEWAYS
 
@@ -247,8 +248,9 @@ def batch_row(row: Row[Any]) -> BatchRow:
     )
 
 
-def members(connection: Connection) -> tuple[MemberRow, ...]:
-    """Every household, by id."""
+def members(connection: Connection, *, now_s: int) -> tuple[MemberRow, ...]:
+    """Every household, by id, with the VAT class of now."""
+    classes = changed_classes_at(connection, now_s)
     query = (
         select(
             PARTICIPANTS.c.id,
@@ -271,7 +273,7 @@ def members(connection: Connection) -> tuple[MemberRow, ...]:
             display_name=row.display_name,
             email=row.email,
             status=row.status,
-            vat_class=row.vat_class,
+            vat_class=classes.get(row.id, row.vat_class),
             points=row.points,
             generation_w=int(row.generation_w),
             battery_wh=int(row.battery_wh),

@@ -133,7 +133,7 @@ def network_drawing() -> dict[str, Any]:
 def member_list() -> str:
     """Members and their equipment."""
     with reading(engine()) as connection:
-        found = members(connection)
+        found = members(connection, now_s=page().now_s)
     return render_template("operator/members.html", members=found)
 
 
