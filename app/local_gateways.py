@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
+from app.audit import AuditEntry, record
 from app.auth import hash_of, new_code
 from app.errors import InputError
 from app.ledger_access import signing_domain
@@ -117,18 +118,28 @@ def enrol_local(
 ) -> Credentials:
     """Credentials of a gateway on this machine, kept in `folder`: whoever may write there is the operator.
 
-    On first use it gets a key (`new_key` in simulations), is enrolled for the community's ledger and approved. Raises
-    InputError if an operator revoked it, CredentialsError if it was approved and its key is gone.
+    On first use it gets a key (`new_key` in simulations), is enrolled for the community's ledger and approved. Where
+    the key is lost an operator revokes the gateway, and the next start enrols a new key, which waits for approval as
+    any other gateway's does: another folder given by mistake must not take the place of a gateway that runs.
+
+    Raises InputError if an operator revoked it and its key is there, or if it was approved and its key is gone.
     """
     with reading(engine) as connection:
         known = find_gateway(connection, gateway_id)
         domain = signing_domain(the_community(connection))
-    if known is not None and known.status == "revoked":
+    has_key = (folder / CREDENTIALS_FILE).exists()
+    is_known = known is not None and known.address is not None
+    if known is not None and known.status == "revoked" and has_key:
         raise InputError(f"gateway {gateway_id} was revoked: approve it again in the web application")
-    if known is not None and known.status == "approved":
+    if known is not None and known.status == "approved" and not has_key:
+        raise InputError(
+            f"{folder / CREDENTIALS_FILE} does not exist, and gateway {gateway_id} is approved: restore the folder, or "
+            "revoke the gateway in the web application and start again, then approve its new key there"
+        )
+    if is_known and has_key:
         return load_credentials(folder)
+    key = load_credentials(folder).key if has_key else (new_credentials().key if new_key is None else new_key())
     code, token = new_code(), new_code()
-    key = _key_in(folder) or (new_credentials().key if new_key is None else new_key())
     credentials = Credentials(key=key, gateway=gateway_id, token=token, domain=domain)
     save_credentials(folder, credentials)
     with writing(engine) as connection:
@@ -136,10 +147,10 @@ def enrol_local(
         enrol_gateway(
             connection, code_hash=hash_of(code), address=credentials.address, token_hash=hash_of(token), now_s=now_s
         )
-        set_gateway_status(connection, gateway_id, "approved")
+        if is_known:
+            log.warning("gateway %s has a new key, which waits for an operator's approval", gateway_id)
+            entry = AuditEntry(at_s=now_s, actor=gateway_id, action="enrolled", subject=credentials.address)
+            record(connection, entry)
+        else:
+            set_gateway_status(connection, gateway_id, "approved")
     return credentials
-
-
-def _key_in(folder: Path) -> bytes | None:
-    """The key of an enrolment that was cut short."""
-    return load_credentials(folder).key if (folder / CREDENTIALS_FILE).exists() else None

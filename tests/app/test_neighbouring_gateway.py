@@ -100,8 +100,32 @@ def test_an_approved_gateway_whose_volume_is_gone_gets_no_second_key(
     founded: Engine, settings: Settings, tmp_path: Path, clock: StandingClock
 ) -> None:
     _prepared(founded, settings, tmp_path / "gateway", clock)
-    with pytest.raises(InputError, match=r"credentials\.json does not exist"):
+    with pytest.raises(InputError, match=r"credentials\.json does not exist.*revoke the gateway"):
         _prepared(founded, settings, tmp_path / "another", clock)
+    assert not (tmp_path / "another").exists()
+
+
+def test_a_lost_key_is_renewed_once_an_operator_revoked_it_and_counts_when_one_approves_it(
+    founded: Engine, settings: Settings, tmp_path: Path, clock: StandingClock
+) -> None:
+    folder = tmp_path / "gateway"
+    _prepared(founded, settings, folder, clock)
+    lost = load_credentials(folder)
+    (folder / "credentials.json").unlink()
+    with writing(founded) as connection:
+        set_gateway_status(connection, "G1", "revoked")
+    for _ in range(2):  # a second start changes nothing, and approves nothing either
+        _prepared(founded, settings, folder, clock)
+        renewed = load_credentials(folder)
+        with reading(founded) as connection:
+            known = find_gateway(connection, "G1")
+        assert known is not None
+        assert (known.status, known.address) == ("pending", renewed.address)
+    assert renewed.address != lost.address
+    with writing(founded) as connection:
+        set_gateway_status(connection, "G1", "approved")
+    _prepared(founded, settings, folder, clock)
+    assert load_credentials(folder) == renewed
 
 
 def test_without_a_meter_to_read_here_there_is_nothing_to_prepare(
