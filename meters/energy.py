@@ -2,6 +2,7 @@
 
 The register at a boundary is interpolated between the reads before and after it, in integers; energy is the
 difference of two such registers, so what one interval gets too much the next gets too little, and the sum is exact.
+Over hours of silence the register follows a similar day (`meters.similar_day`) where there is one.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from meters.reading import CounterRead
 from meters.signing import FLAG_ESTIMATED, FLAG_INTERPOLATED, FLAG_SUSPECT
+from meters.similar_day import SimilarDay
 
 CLOSE_S = 5
 """A read this close to a boundary measures it: 5 s of a home's full load are under 20 Wh, of its mean load 1 Wh."""
@@ -45,20 +47,25 @@ def register_at(instant: datetime, before: CounterRead, after: CounterRead) -> t
 
 
 def boundary_readings(
-    last_end_s: int | None, before: CounterRead | None, after: CounterRead, interval_s: int
+    last_end_s: int | None,
+    before: CounterRead | None,
+    after: CounterRead,
+    interval_s: int,
+    similar: SimilarDay | None = None,
 ) -> tuple[BoundaryReading, ...]:
     """Readings for every boundary that the read `after` brought within reach.
 
     last_end_s  the boundary of the last reading of this epoch, None if there is none yet: then the first is an opening
     before      the accepted read before `after`; None for the first of an epoch, which can only open at a boundary it
                 lies close to
+    similar     the shape of the time between the two reads, None for a straight line
     """
     after_s = after.at.timestamp()
     if before is None:
         boundary = int(after_s // interval_s) * interval_s
         if after_s - boundary > CLOSE_S:
             return ()
-        return (_at(boundary, 0, after, after, 0),)
+        return (_at(boundary, 0, (after.import_mwh, after.export_mwh), 0),)
     first = int(-(-before.at.timestamp() // interval_s)) * interval_s
     if last_end_s is not None:
         first = max(first, last_end_s + interval_s)
@@ -66,26 +73,29 @@ def boundary_readings(
     if len(boundaries) > BOUNDARIES_MAX:
         boundaries = range(boundaries[-1], boundaries[-1] + 1)
     crossed = len([boundary for boundary in boundaries if boundary > before.at.timestamp()])
+    if similar is None:
+        registers = [register_at(datetime.fromtimestamp(boundary, UTC), before, after) for boundary in boundaries]
+    else:
+        registers = similar.registers_at(boundaries, before, after)
     readings = []
     end_s = last_end_s
-    for boundary in boundaries:
+    for boundary, shown in zip(boundaries, registers, strict=True):
         duration_s = 0 if end_s is None else boundary - end_s
-        readings.append(_at(boundary, duration_s, before, after, _flags(boundary, before, after, crossed)))
+        flags = _flags(boundary, before, after, crossed, has_shape=similar is not None)
+        readings.append(_at(boundary, duration_s, shown, flags))
         end_s = boundary
     return tuple(readings)
 
 
-def _flags(boundary_s: int, before: CounterRead, after: CounterRead, crossed: int) -> int:
+def _flags(boundary_s: int, before: CounterRead, after: CounterRead, crossed: int, *, has_shape: bool) -> int:
     gap_s = (after.at - before.at).total_seconds()
     if crossed > 1:
-        return FLAG_ESTIMATED | (FLAG_SUSPECT if gap_s > LINEAR_UP_TO_S else 0)
+        return FLAG_ESTIMATED | (FLAG_SUSPECT if gap_s > LINEAR_UP_TO_S and not has_shape else 0)
     nearest_s = min(boundary_s - before.at.timestamp(), after.at.timestamp() - boundary_s)
     return FLAG_INTERPOLATED if nearest_s > CLOSE_S else 0
 
 
-def _at(boundary_s: int, duration_s: int, before: CounterRead, after: CounterRead, flags: int) -> BoundaryReading:
-    instant = datetime.fromtimestamp(boundary_s, UTC)
-    registers = register_at(instant, before, after) if before is not after else (after.import_mwh, after.export_mwh)
+def _at(boundary_s: int, duration_s: int, registers: tuple[int, int], flags: int) -> BoundaryReading:
     return BoundaryReading(
         start_s=boundary_s - duration_s,
         duration_s=duration_s,

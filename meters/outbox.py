@@ -26,6 +26,7 @@ from meters.outbox_file import (
 from meters.signing import GENESIS_HASH, RegisterReading, reading_hash
 
 READINGS_PER_PARCEL = 500
+SEQUENCE_MAX = 1 << 62
 
 Cut = tuple[str, int, int, int]
 """Device, epoch, first sequence number and count of a parcel."""
@@ -127,6 +128,10 @@ class Outbox:
             (device, epoch, first_seq, first_seq + count),
         )
         return [reading_of(row) for row in rows]
+
+    def history(self, device: str, epoch: int) -> list[RegisterReading]:
+        """Every reading of one chain that is still kept, in order of sequence."""
+        return self.readings(device, epoch, 0, SEQUENCE_MAX)
 
     def pending(self) -> int:
         """Readings that the platform has not acknowledged, without those of blocked chains."""

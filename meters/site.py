@@ -15,7 +15,7 @@ from meters.outbox import Outbox
 from meters.profile import load_profile
 from meters.reader import MeterReader
 from meters.register_control import RegisterControl
-from meters.watch import MeterWatch
+from meters.watch import History, MeterWatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,8 @@ class Site:
             watch = old.get(meter.device)
             if watch is None or watch.config != meter or dropped:
                 state = states.get(meter.device, CounterState())
-                watch = self._watch(meter, state, ends.get((meter.device, state.epoch)), config.interval_minutes * 60)
+                end_s = ends.get((meter.device, state.epoch))
+                watch = self._watch(meter, state, end_s, config.interval_minutes * 60, outbox.history)
             watches[meter.device] = watch
             if meter.control is not None:
                 kept = watch is old.get(meter.device)
@@ -69,9 +70,11 @@ class Site:
         await asyncio.gather(*(bus.close() for bus in dropped))
         return _change(old, watches)
 
-    def _watch(self, meter: MeterConfig, state: CounterState, last_end_s: int | None, interval_s: int) -> MeterWatch:
+    def _watch(
+        self, meter: MeterConfig, state: CounterState, last_end_s: int | None, interval_s: int, history: History
+    ) -> MeterWatch:
         reader = MeterReader(load_profile(meter.profile), self._bus(meter.address), meter.device_id)
-        return MeterWatch(meter, reader, state, last_end_s, interval_s)
+        return MeterWatch(meter, reader, state, last_end_s, interval_s, history)
 
     def _control(self, meter: MeterConfig) -> Control:
         assert meter.control is not None

@@ -1,16 +1,20 @@
 """One meter over time: what its counters said last, and which boundaries still lack a reading."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from meters.counters import CounterState, CounterStep, advance, replaced
-from meters.energy import BoundaryReading, boundary_readings
+from meters.energy import LINEAR_UP_TO_S, BoundaryReading, boundary_readings
 from meters.gateway_config import MeterConfig
 from meters.reader import MeterReader
 from meters.reading import CounterRead, MeterReading, counter_read
-from meters.signing import FLAG_CLOCK_UNSYNCED, FLAG_SUSPECT
+from meters.signing import FLAG_CLOCK_UNSYNCED, FLAG_SUSPECT, RegisterReading
+from meters.similar_day import SimilarDay, energies_of, similar_day
 from meters.vee import CounterLimits, Finding, Rule, clock_unsynced
+
+History = Callable[[str, int], Sequence[RegisterReading]]
+"""The readings of a device's epoch that are still kept, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +48,14 @@ class MeterWatch:
         state: CounterState,
         last_end_s: int | None,
         interval_s: int,
+        history: History,
     ) -> None:
         self.config = config
         self.reader = reader
         self._state = state
         self._last_end_s = last_end_s
         self._interval_s = interval_s
+        self._history = history
 
     @property
     def device(self) -> str:
@@ -89,8 +95,22 @@ class MeterWatch:
         assert step.after is not None
         same_epoch = step.state.epoch == self._state.epoch
         last_end_s = self._last_end_s if same_epoch else None
-        entries = boundary_readings(last_end_s, step.before, step.after, self._interval_s)
+        similar = self._similar_day(step) if same_epoch else None
+        entries = boundary_readings(last_end_s, step.before, step.after, self._interval_s, similar)
         return tuple(replace(entry, flags=entry.flags | flags) for entry in entries)
+
+    def _similar_day(self, step: CounterStep) -> SimilarDay | None:
+        """The shape of what was not read, where the gap is too long for a straight line."""
+        before, after = step.before, step.after
+        if before is None or after is None or (after.at - before.at).total_seconds() <= LINEAR_UP_TO_S:
+            return None
+        return similar_day(
+            energies_of(self._history(self.device, step.state.epoch), self._interval_s),
+            before,
+            after,
+            interval_s=self._interval_s,
+            connection_w=self.config.connection_w,
+        )
 
     def _limits(self, reading: MeterReading) -> CounterLimits:
         return CounterLimits(
