@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 from app.storage import certificate_tables
 from app.storage.account_tables import InvoiceRow, MemberKeyRow, PaymentRow, VatClassChangeRow, WalletChallengeRow
 from app.storage.mail_tables import LetterRow
-from app.storage.preference_tables import Preference, PreferenceVersion
+from app.storage.preference_tables import MemberChoiceRow, Preference, PreferenceVersion
 from app.storage.reading_tables import (
     ContributionRow,
     DayFindingRow,
@@ -58,6 +58,7 @@ __all__ = [
     "MarketChoiceRow",
     "MarketOrder",
     "MarketRound",
+    "MemberChoiceRow",
     "MemberKeyRow",
     "MemberSalt",
     "MeteringPoint",

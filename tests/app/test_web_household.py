@@ -35,6 +35,7 @@ PAGES = (
     "/history/2016-06-14",
     "/history/2016",
     "/sharing/2016-06",
+    "/data",
     f"/follow/{YESTERDAY_S + 13 * 3600}",
     "/more",
     "/help",

@@ -64,6 +64,7 @@ SHOTS = (
     Shot(name="history-phone", path="/history", role="member", click=("Day",), size=PHONE),
     Shot(name="sharing", path="/sharing", role="member"),
     Shot(name="sharing-phone", path="/sharing", role="member", size=PHONE),
+    Shot(name="data-phone", path="/data", role="member", size=PHONE),
     Shot(name="follow", path="/follow", role="member"),
     Shot(name="devices-phone", path="/devices", role="member", size=PHONE),
     Shot(name="more-phone", path="/more", role="member", size=PHONE, whole=False),

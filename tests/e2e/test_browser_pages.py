@@ -34,6 +34,7 @@ PAGES = {
         "/history/2015",
         "/sharing",
         "/sharing/2016-01",
+        "/data",
         "/verify",
         f"/follow/{NOON_S}",
         "/more",

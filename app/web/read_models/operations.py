@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, case, func, select
 
+from app.storage.store.member_choices import who_asks_to_leave
 from app.storage.store.members import PARTICIPANTS, POINTS
 from app.storage.store.orders import ORDERS, ROUNDS
 from app.storage.store.rounds import DEVICES, TRADES, MarketRound, find_round
@@ -35,6 +36,7 @@ class CommunityState:
     unsettled_before_now: int
     batches: int
     batches_waiting: int
+    leaving: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,7 @@ def community_state(connection: Connection, *, day_start_s: int, day_end_s: int,
         ),
         batches=count(select(func.count()).select_from(BATCHES)),
         batches_waiting=count(select(func.count()).where(BATCHES.c.state != "final")),
+        leaving=who_asks_to_leave(connection),
     )
 
 

@@ -53,6 +53,9 @@ MORE_PAGES = (
         label="Follow one kWh",
         what="From the reading to the proof, with everything in between.",
     ),
+    MorePage(
+        endpoint="household.own_data", icon="shield", label="Your data", what="What is kept, export all of it, leave."
+    ),
     MorePage(endpoint="public.help_page", icon="help", label="Help and glossary", what="How it works, word by word."),
 )
 

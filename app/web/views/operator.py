@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, abort, render_template, url_for
+from flask_babel import gettext as _
 
 from app.access import Access, declare
 from app.storage.database import reading
@@ -63,6 +64,9 @@ def attention(state: CommunityState) -> list[tuple[str, str, str, str]]:
     if state.unsettled_before_now:
         text = f"{state.unsettled_before_now} rounds older than a day are not settled."
         found.append(("warn", text, url_for("operator.settlement"), "Open settlement"))
+    for name in state.leaving:
+        text = _("%(member)s asks to leave the community.", member=name)
+        found.append(("warn", text, url_for("operator.member_list"), _("Open the members")))
     return found
 
 
