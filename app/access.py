@@ -2,7 +2,8 @@
 
 `@access(Access.OPERATOR)` on a view, or `declare(blueprint, Access.OPERATOR)` for all views of a blueprint. A view's
 own declaration stands before its blueprint's. Views then filter by `viewer()`: that a household sees only its own data
-is not left to the rule alone.
+is not left to the rule alone. A view of the API that takes tokens says for which scope beside its rule,
+`@access(Access.HOUSEHOLD, Scope.OWN_READ)`; one that says nothing refuses every token.
 """
 
 from collections.abc import Callable
@@ -16,9 +17,12 @@ from flask_login import current_user
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import Forbidden, NotFound, Unauthorized
 
-from app.auth import hash_of, participant_of_token
+from app.access_tokens import TokenHolder, holder_of, needs_noting, note_use
+from app.auth import hash_of
 from app.platform import platform
-from app.storage.database import reading
+from app.roles import Role
+from app.scopes import Scope
+from app.storage.database import reading, writing
 from app.storage.store.devices import Gateway, gateway_by_token
 from app.storage.store.members import Participant
 
@@ -35,6 +39,8 @@ class Access(StrEnum):
     PUBLIC     everybody; SIGNATURE everybody too, because the content itself is signed
     SIGNED_IN  anybody who is known; HOUSEHOLD members, for their own data; OPERATOR operators
     TREASURER  who keeps the accounts: treasurers, and operators where nobody else does
+    GRID       who looks at network and rounds; DEVICES at gateways and meters; MEMBERS at who belongs here: operators,
+               and the roles that are for this. None of them shows what a home consumes.
     GATEWAY    an approved gateway with its token
     """
 
@@ -44,22 +50,35 @@ class Access(StrEnum):
     HOUSEHOLD = "household"
     OPERATOR = "operator"
     TREASURER = "treasurer"
+    GRID = "grid"
+    DEVICES = "devices"
+    MEMBERS = "members"
     GATEWAY = "gateway"
 
 
 ROLES = {
-    Access.HOUSEHOLD: frozenset({"household"}),
-    Access.OPERATOR: frozenset({"operator"}),
-    Access.TREASURER: frozenset({"treasurer", "operator"}),
+    Access.HOUSEHOLD: frozenset({Role.HOUSEHOLD}),
+    Access.OPERATOR: frozenset({Role.OPERATOR}),
+    Access.TREASURER: frozenset({Role.TREASURER, Role.OPERATOR}),
+    Access.GRID: frozenset({Role.GRID_VIEWER, Role.OPERATOR}),
+    Access.DEVICES: frozenset({Role.GRID_VIEWER, Role.SUPPORT, Role.OPERATOR}),
+    Access.MEMBERS: frozenset({Role.SUPPORT, Role.OPERATOR}),
 }
-SAID = {Access.HOUSEHOLD: "members", Access.OPERATOR: "operators", Access.TREASURER: "the treasurer"}
+SAID = {
+    Access.HOUSEHOLD: "members",
+    Access.OPERATOR: "operators",
+    Access.TREASURER: "the treasurer",
+    Access.GRID: "operators and those who look after the grid",
+    Access.DEVICES: "operators, support and those who look after the grid",
+    Access.MEMBERS: "operators and support",
+}
 
 
-def access(rule: Access) -> Callable[[View], View]:
-    """Declare who may call a view. Outermost of its decorators but the route."""
+def access(rule: Access, scope: Scope | None = None) -> Callable[[View], View]:
+    """Declare who may call a view, and with which tokens. Outermost of its decorators but the route."""
 
     def declared(view: View) -> View:
-        vars(view)["access_rule"] = rule
+        vars(view).update(access_rule=rule, access_scope=scope)
         return view
 
     return declared
@@ -75,6 +94,12 @@ def rule_of(app: Flask, endpoint: str) -> Access | None:
     own: Access | None = getattr(app.view_functions[endpoint], "access_rule", None)
     blueprint = app.blueprints.get(endpoint.rpartition(".")[0])
     return own or getattr(blueprint, "access_rule", None)
+
+
+def scope_of(app: Flask, endpoint: str) -> Scope | None:
+    """The scope that a token needs for an endpoint, None where tokens are refused. Blueprints declare none."""
+    found: Scope | None = getattr(app.view_functions[endpoint], "access_scope", None)
+    return found
 
 
 def viewer() -> Participant:
@@ -114,11 +139,24 @@ def enforce_access() -> ResponseReturnValue | None:
     person = _viewer()
     if person is None:
         return _ask_to_sign_in()
-    if rule in ROLES and person.role not in ROLES[rule]:
+    if rule in ROLES and not ROLES[rule] & person.roles:
         raise Forbidden(f"This is for {SAID[rule]} only.")
-    if is_api_call() and _bearer_token() is None and request.method not in SAFE_METHODS:
+    if (holder := token_holder()) is not None:
+        _hold_to_scope(holder, scope_of(current_app, request.endpoint))
+    elif is_api_call() and request.method not in SAFE_METHODS:
         csrf.protect()
     return None
+
+
+def _hold_to_scope(holder: TokenHolder, scope: Scope | None) -> None:
+    if scope is None:
+        raise Forbidden("This takes no token: sign in with a browser.")
+    if scope is not Scope.ANY and scope not in holder.token.scopes:
+        raise Forbidden(f"This token lacks the scope {scope}.")
+    present_s = platform().now_s()
+    if needs_noting(holder.token, now_s=present_s):
+        with writing(platform().engine) as connection:
+            note_use(connection, _bearer_token() or "", now_s=present_s)
 
 
 def is_api_call() -> bool:
@@ -126,15 +164,23 @@ def is_api_call() -> bool:
     return request.path.startswith(API_PREFIX)
 
 
-def _viewer() -> Participant | None:
+def token_holder() -> TokenHolder | None:
+    """Whom the token of this request speaks for and what it may do; None without a token that holds."""
     token = _bearer_token()
     if token is None:
-        return current_user.participant if current_user.is_authenticated else None
-    if "token_owner" not in g:
+        return None
+    if "token_holder" not in g:
         with reading(platform().engine) as connection:
-            g.token_owner = participant_of_token(connection, token, now_s=platform().now_s())
-    owner: Participant | None = g.token_owner
-    return owner
+            g.token_holder = holder_of(connection, token, now_s=platform().now_s())
+    holder: TokenHolder | None = g.token_holder
+    return holder
+
+
+def _viewer() -> Participant | None:
+    if _bearer_token() is None:
+        return current_user.participant if current_user.is_authenticated else None
+    holder = token_holder()
+    return None if holder is None else holder.person
 
 
 def _bearer_token() -> str | None:

@@ -1,4 +1,4 @@
-"""Who somebody is: passwords, one-time sign-in codes, access tokens. Only hashes are stored.
+"""Who somebody is: passwords, one-time sign-in codes. Only hashes are stored.
 
 Codes and tokens are 256 random bits, so a plain SHA-256 hides them; passwords are guessable and get argon2id.
 """
@@ -9,18 +9,14 @@ from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, select, update
 
 from app.errors import InputError
-from app.storage import tables
 from app.storage.store.members import PARTICIPANTS, Participant, participant, participant_by_email
-from app.storage.tables import core_table
 
-TOKENS = core_table(tables.AccessToken)
 PASSWORD_CHARACTERS_MIN = 10
 PASSWORD_CHARACTERS_MAX = 200
 SIGN_IN_CODE_S = 3 * 86_400
-TOKEN_S = 90 * 86_400
 
 _hasher = PasswordHasher()
 
@@ -96,32 +92,6 @@ def spend_sign_in_code(connection: Connection, code: str, *, now_s: int) -> Part
         .values(sign_in_code_hash=None, sign_in_expires_s=None)
     ).rowcount
     return participant(connection, participant_id) if spent else None
-
-
-def issue_token(connection: Connection, participant_id: str, *, name: str, now_s: int) -> tuple[str, int]:
-    """A token for a program of this person's own, and when it expires."""
-    token = new_code()
-    row = {
-        "token_hash": hash_of(token),
-        "participant_id": participant_id,
-        "name": name,
-        "created_s": now_s,
-        "expires_s": now_s + TOKEN_S,
-    }
-    connection.execute(TOKENS.insert(), row)
-    return token, now_s + TOKEN_S
-
-
-def revoke_token(connection: Connection, token: str) -> None:
-    """Make a token worthless."""
-    connection.execute(delete(TOKENS).where(TOKENS.c.token_hash == hash_of(token)))
-
-
-def participant_of_token(connection: Connection, token: str, *, now_s: int) -> Participant | None:
-    """The person a token belongs to, None if it is unknown or expired."""
-    query = select(TOKENS.c.participant_id).where(TOKENS.c.token_hash == hash_of(token), TOKENS.c.expires_s > now_s)
-    participant_id = connection.execute(query).scalar()
-    return None if participant_id is None else participant(connection, participant_id)
 
 
 def session_stamp(connection: Connection, participant_id: str) -> str:

@@ -8,8 +8,9 @@ from apiflask import APIFlask
 from flask import Flask
 from werkzeug.routing import Rule
 
-from app.access import API_PREFIX, Access, rule_of
+from app.access import API_PREFIX, Access, rule_of, scope_of
 from app.api.examples import add_examples
+from app.scopes import MEANING, Scope
 
 Operation = dict[str, Any]
 
@@ -41,7 +42,8 @@ SECURITY_SCHEMES = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A token of a member's or an operator's own, from POST /api/v1/tokens",
+        "description": "A token of a member's or an operator's own, from POST /api/v1/tokens, with the scope named: "
+        + ", ".join(f"{scope} ({said[0].lower()}{said[1:]})" for scope, said in MEANING.items()),
     },
     "session": {
         "type": "apiKey",
@@ -112,8 +114,17 @@ def complete_spec(app: APIFlask) -> None:
             if rule.endpoint in BODIES:
                 operation["requestBody"] = {"content": {"application/json": BODIES[rule.endpoint]}}
             _complete(operation, access=rule_of(app, rule.endpoint), has_variables=bool(rule.arguments))
+            if {"bearer": []} in operation["security"]:
+                operation["security"] = _for_people(scope_of(app, rule.endpoint))
         add_examples(spec)
         return spec
+
+
+def _for_people(scope: Scope | None) -> list[dict[str, list[str]]]:
+    """A browser's session, and a token with the scope that is asked for."""
+    if scope is None:
+        return [{"session": []}]
+    return [{"bearer": [] if scope is Scope.ANY else [str(scope)]}, {"session": []}]
 
 
 def _operations(app: Flask, paths: dict[str, dict[str, Operation]]) -> Iterator[tuple[Rule, Operation]]:

@@ -25,6 +25,7 @@ from app.errors import InputError
 from app.payments import InvoiceState, PaymentRefusedError, mark_paid
 from app.platform import platform
 from app.problems import ProblemError
+from app.scopes import Scope
 from app.storage.database import reading, writing
 from app.storage.store.accounts import Payment
 from app.wallets import Site, WalletRefusedError, begin_binding, bind_wallet
@@ -33,7 +34,7 @@ account_api = APIBlueprint("account_api", __name__, tag="Accounts")
 
 
 @account_api.get("/account")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_READ)
 @account_api.output(AccountAnswer)
 def own_account() -> AccountAnswer:
     """Your balance, credit limit, invoices and payments."""
@@ -48,7 +49,7 @@ def own_account() -> AccountAnswer:
 
 
 @account_api.post("/account/wallet")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_WRITE)
 @account_api.input(WalletRequest)
 @account_api.output(WalletMessage)
 @account_api.doc(responses={409: "This address cannot be bound"})
@@ -65,7 +66,7 @@ def ask_for_wallet(json_data: WalletRequest) -> WalletMessage:
 
 
 @account_api.put("/account/wallet")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_WRITE)
 @account_api.input(SignatureRequest)
 @account_api.output(WalletAnswer)
 @account_api.doc(responses={409: "The signature binds no wallet"})
@@ -80,7 +81,7 @@ def bind_own_wallet(json_data: SignatureRequest) -> WalletAnswer:
 
 
 @account_api.get("/treasury")
-@access(Access.TREASURER)
+@access(Access.TREASURER, Scope.TREASURY_READ)
 @account_api.output(AccountsAnswer)
 def accounts() -> AccountsAnswer:
     """Every invoice and payment."""
@@ -92,7 +93,7 @@ def accounts() -> AccountsAnswer:
 
 
 @account_api.post("/treasury/invoices/<invoice_id>/payments")
-@access(Access.TREASURER)
+@access(Access.TREASURER, Scope.TREASURY_WRITE)
 @account_api.input(PaidRequest)
 @account_api.output(PaymentAnswer, status_code=201)
 @account_api.doc(responses={409: "This invoice has nothing left to pay"})
@@ -113,7 +114,7 @@ def record_payment(invoice_id: str, json_data: PaidRequest) -> PaymentAnswer:
 
 
 @account_api.post("/treasury/bank-statements")
-@access(Access.TREASURER)
+@access(Access.TREASURER, Scope.TREASURY_WRITE)
 @account_api.input(BankRequest)
 @account_api.output(BankAnswer)
 def take_bank_statement(json_data: BankRequest) -> BankAnswer:

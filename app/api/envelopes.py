@@ -17,6 +17,7 @@ from app.api.schemas import (
 from app.api.spans import checked
 from app.feeder_room import Drawing, drawing_from, feeder_rooms, stopped_by
 from app.platform import platform
+from app.scopes import Scope
 from app.storage.database import reading
 from app.storage.store.community import Envelope, envelopes, the_community
 from app.storage.store.members import metering_points
@@ -25,7 +26,7 @@ envelope_api = APIBlueprint("envelope_api", __name__, tag="Envelopes")
 
 
 @envelope_api.get("/envelopes")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_READ)
 @envelope_api.input(SpanQuery, location="query")
 @envelope_api.output(EnvelopesAnswer)
 def own_envelopes(query_data: SpanQuery) -> EnvelopesAnswer:
@@ -39,7 +40,7 @@ def own_envelopes(query_data: SpanQuery) -> EnvelopesAnswer:
 
 
 @envelope_api.get("/envelopes/feeders")
-@access(Access.OPERATOR)
+@access(Access.GRID, Scope.OPERATOR_READ)
 @envelope_api.input(IntervalQuery, location="query")
 @envelope_api.output(FeederRoomsAnswer)
 def feeders(query_data: IntervalQuery) -> FeederRoomsAnswer:

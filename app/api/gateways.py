@@ -28,6 +28,7 @@ from app.auth_pages import limiter
 from app.errors import InputError
 from app.platform import platform
 from app.problems import ProblemError
+from app.scopes import Scope
 from app.storage.database import reading, writing
 from app.storage.ingest import LedgerMissingError, ingest_batches
 from app.storage.store.community import the_community
@@ -123,7 +124,7 @@ def enrol(json_data: EnrolRequest) -> EnrolAnswer:
 
 
 @gateway_api.get("/gateways")
-@access(Access.OPERATOR)
+@access(Access.DEVICES, Scope.OPERATOR_READ)
 @gateway_api.output(GatewaysAnswer)
 def list_gateways() -> GatewaysAnswer:
     """All gateways, for operators."""
@@ -133,7 +134,7 @@ def list_gateways() -> GatewaysAnswer:
 
 
 @gateway_api.post("/gateways")
-@access(Access.OPERATOR)
+@access(Access.OPERATOR, Scope.OPERATOR_WRITE)
 @gateway_api.input(NewGateway)
 @gateway_api.output(EnrolmentCode, status_code=201)
 @gateway_api.doc(responses={409: "There is one of this id"})
@@ -153,7 +154,7 @@ def create_gateway(json_data: NewGateway) -> EnrolmentCode:
 
 
 @gateway_api.post("/gateways/<gateway_id>/approve")
-@access(Access.OPERATOR)
+@access(Access.OPERATOR, Scope.OPERATOR_WRITE)
 @gateway_api.output(GatewayAnswer)
 @gateway_api.doc(responses={409: "It has not enrolled yet, or is revoked"})
 def approve_gateway(gateway_id: str) -> GatewayAnswer:
@@ -162,7 +163,7 @@ def approve_gateway(gateway_id: str) -> GatewayAnswer:
 
 
 @gateway_api.post("/gateways/<gateway_id>/revoke")
-@access(Access.OPERATOR)
+@access(Access.OPERATOR, Scope.OPERATOR_WRITE)
 @gateway_api.output(GatewayAnswer)
 @gateway_api.doc(responses={409: "It cannot be revoked"})
 def revoke_gateway(gateway_id: str) -> GatewayAnswer:

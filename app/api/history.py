@@ -11,6 +11,7 @@ from app.history_csv import COLUMNS
 from app.periods import Period
 from app.platform import platform
 from app.problems import ProblemError
+from app.scopes import Scope
 from app.storage.database import reading
 from app.storage.store.community import the_community
 
@@ -48,7 +49,7 @@ class HistoryAnswer(BaseModel):
 
 
 @history_api.get("/history/<period>")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_READ)
 @history_api.output(HistoryAnswer)
 @history_api.doc(security="bearer")
 def history(period: str) -> HistoryAnswer:

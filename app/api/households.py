@@ -24,6 +24,7 @@ from app.api.schemas import (
 from app.api.spans import checked
 from app.local_time import local_date
 from app.platform import platform
+from app.scopes import Scope
 from app.storage.database import reading
 from app.storage.store.community import the_community
 from app.storage.store.contributions import contributions_of
@@ -37,7 +38,7 @@ household_api = APIBlueprint("household_api", __name__, tag="Your home")
 
 
 @household_api.get("/me")
-@access(Access.SIGNED_IN)
+@access(Access.SIGNED_IN, Scope.OWN_READ)
 @household_api.output(MeAnswer)
 def me() -> MeAnswer:
     """Who you are here, your connections and your balance."""
@@ -56,7 +57,7 @@ def me() -> MeAnswer:
 
 
 @household_api.get("/energy")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_READ)
 @household_api.input(SpanQuery, location="query")
 @household_api.output(EnergiesAnswer)
 def energy(query_data: SpanQuery) -> EnergiesAnswer:
@@ -85,7 +86,7 @@ def energy(query_data: SpanQuery) -> EnergiesAnswer:
 
 
 @household_api.get("/readings")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_READ)
 @household_api.input(SpanQuery, location="query")
 @household_api.output(OwnReadingsAnswer)
 def own_readings(query_data: SpanQuery) -> OwnReadingsAnswer:
@@ -103,7 +104,7 @@ def own_readings(query_data: SpanQuery) -> OwnReadingsAnswer:
 
 
 @household_api.get("/contributions")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_READ)
 @household_api.input(SpanQuery, location="query")
 @household_api.output(ContributionsAnswer)
 def own_contributions(query_data: SpanQuery) -> ContributionsAnswer:
@@ -120,7 +121,7 @@ def own_contributions(query_data: SpanQuery) -> ContributionsAnswer:
 
 
 @household_api.get("/statements")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_READ)
 @household_api.output(StatementsAnswer)
 def statements() -> StatementsAnswer:
     """The months for which you have a statement, newest first."""

@@ -11,6 +11,7 @@ from app.audit import AuditEntry, record
 from app.order_entry import HandOrder, OrderRefusedError, cancel_by_hand, place_by_hand
 from app.platform import platform
 from app.problems import ProblemError
+from app.scopes import Scope
 from app.storage.database import reading, writing
 from app.storage.store.orders import PlacedOrder, orders_of
 from app.storage.store.rounds import trades_of_participant
@@ -28,7 +29,7 @@ order_api = APIBlueprint("order_api", __name__, tag="Orders")
 
 
 @order_api.get("/orders")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_READ)
 @order_api.input(SpanQuery, location="query")
 @order_api.output(OrdersAnswer)
 def list_orders(query_data: SpanQuery) -> OrdersAnswer:
@@ -42,7 +43,7 @@ def list_orders(query_data: SpanQuery) -> OrdersAnswer:
 
 
 @order_api.post("/orders")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_TRADE)
 @order_api.input(OrderRequest)
 @order_api.output(OrderAnswer, status_code=201)
 @order_api.doc(responses=REFUSED)
@@ -75,7 +76,7 @@ def place_order(json_data: OrderRequest) -> OrderAnswer:
 
 
 @order_api.delete("/orders/<order_id>")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_TRADE)
 @order_api.output(OrderAnswer)
 @order_api.doc(responses=REFUSED)
 def delete_order(order_id: str) -> OrderAnswer:

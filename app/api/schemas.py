@@ -40,21 +40,6 @@ class IntervalQuery(Incoming):
     start: Instant
 
 
-class TokenRequest(Incoming):
-    """Email and password of a member or operator, and a name by which to know the token again."""
-
-    email: str = Field(max_length=200)
-    password: str = Field(max_length=200)
-    name: str = Field(default="API", max_length=60)
-
-
-class TokenAnswer(BaseModel):
-    """Shown once; send it as `Authorization: Bearer TOKEN`."""
-
-    token: str
-    expires_s: int
-
-
 class OrderRequest(Incoming):
     """One step of supply or demand by hand. With an `order_id` of yours, a retry is the same order."""
 

@@ -12,6 +12,7 @@ from app.local_time import LocalMonth
 from app.month_runs import run_again
 from app.platform import platform
 from app.problems import ProblemError
+from app.scopes import Scope
 from app.settlement_months import MonthState, RunState, months_of, state_of
 from app.storage.database import reading
 from app.storage.store.community import the_community
@@ -20,7 +21,7 @@ settlement_api = APIBlueprint("settlement_api", __name__, tag="Settlement")
 
 
 @settlement_api.get("/settlement/runs")
-@access(Access.OPERATOR)
+@access(Access.OPERATOR, Scope.OPERATOR_READ)
 @settlement_api.output(MonthsAnswer)
 def settlement_runs() -> MonthsAnswer:
     """The runs of every month with their state, and what is missing."""
@@ -28,7 +29,7 @@ def settlement_runs() -> MonthsAnswer:
 
 
 @settlement_api.post("/settlement/runs")
-@access(Access.OPERATOR)
+@access(Access.OPERATOR, Scope.OPERATOR_WRITE)
 @settlement_api.input(RunAgain)
 @settlement_api.output(RunAnswer, status_code=201)
 @settlement_api.doc(responses={409: "This month cannot be settled now"})

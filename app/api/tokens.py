@@ -1,16 +1,19 @@
 """Tokens for programs of members and operators."""
 
+from typing import Any
+
 from apiflask import APIBlueprint
-from flask import request
 from flask.typing import ResponseReturnValue
 
-from app.access import Access, access, viewer
-from app.api.schemas import TokenAnswer, TokenRequest
-from app.audit import AuditEntry, record
-from app.auth import authenticate, issue_token, revoke_token
+from app.access import Access, access, token_holder, viewer
+from app.access_tokens import DAY_S, TokenNote, issue_token, revoke_token, tokens_of
+from app.api.token_schemas import TokenAnswer, TokenNoteAnswer, TokenRequest, TokensAnswer
+from app.auth import authenticate
 from app.auth_pages import SIGN_IN_LIMITS, guesses_per_account, limiter
+from app.errors import InputError
 from app.platform import platform
 from app.problems import ProblemError
+from app.scopes import Scope, chosen_scopes
 from app.storage.database import reading, writing
 
 token_api = APIBlueprint("token_api", __name__, tag="Tokens")
@@ -25,28 +28,69 @@ token_api = APIBlueprint("token_api", __name__, tag="Tokens")
 @token_api.doc(responses={401: "Email or password is wrong"})
 def create_token(json_data: TokenRequest) -> TokenAnswer:
     """Exchange email and password for a token."""
-    now_s = platform().now_s()
     with reading(platform().engine) as connection:  # checking takes time, in which nobody else may have to wait
         person = authenticate(connection, json_data.email, json_data.password)
     if person is None:
         raise ProblemError(401, "wrong-credentials", "Email or password is wrong.")
-    with writing(platform().engine) as connection:
-        token, expires_s = issue_token(connection, person.id, name=json_data.name, now_s=now_s)
-        entry = AuditEntry(at_s=now_s, actor=person.id, action="token issued", subject=json_data.name)
-        record(connection, entry)
-    return TokenAnswer(token=token, expires_s=expires_s)
+    try:
+        scopes = None if json_data.scopes is None else chosen_scopes(person, json_data.scopes)
+        with writing(platform().engine) as connection:
+            token, note = issue_token(
+                connection,
+                person.id,
+                name=json_data.name,
+                now_s=platform().now_s(),
+                scopes=scopes,
+                lifetime_s=json_data.days * DAY_S,
+            )
+    except InputError as error:
+        raise ProblemError(422, "invalid", str(error)) from error
+    return TokenAnswer(token=token, **_described(note))
+
+
+@token_api.get("/tokens")
+@access(Access.SIGNED_IN, Scope.TOKENS)
+@token_api.output(TokensAnswer)
+def list_tokens() -> TokensAnswer:
+    """Your tokens, what they may do, and when they were last used."""
+    with reading(platform().engine) as connection:
+        notes = tokens_of(connection, viewer().id)
+    return TokensAnswer(tokens=[TokenNoteAnswer(**_described(note)) for note in notes])
 
 
 @token_api.delete("/tokens/current")
-@access(Access.SIGNED_IN)
+@access(Access.SIGNED_IN, Scope.ANY)
 @token_api.doc(responses={204: "revoked"})
 def delete_token() -> ResponseReturnValue:
     """Revoke the token this request is sent with."""
-    person = viewer()
-    if request.authorization is None or not request.authorization.token:
+    holder = token_holder()
+    if holder is None:
         raise ProblemError(400, "no-token", "Send the token to be revoked: Authorization: Bearer TOKEN.")
-    with writing(platform().engine) as connection:
-        revoke_token(connection, request.authorization.token)
-        entry = AuditEntry(at_s=platform().now_s(), actor=person.id, action="token revoked", subject=person.id)
-        record(connection, entry)
+    _revoke(holder.token.id)
     return "", 204
+
+
+@token_api.delete("/tokens/<token_id>")
+@access(Access.SIGNED_IN, Scope.TOKENS)
+@token_api.doc(responses={204: "revoked"})
+def delete_one_token(token_id: str) -> ResponseReturnValue:
+    """Revoke a token of yours by its id."""
+    if not _revoke(token_id):
+        raise ProblemError(404, "no-such-token", "You have no token of that id.")
+    return "", 204
+
+
+def _revoke(token_id: str) -> bool:
+    with writing(platform().engine) as connection:
+        return revoke_token(connection, viewer().id, token_id, now_s=platform().now_s())
+
+
+def _described(note: TokenNote) -> dict[str, Any]:
+    return {
+        "id": note.id,
+        "name": note.name,
+        "scopes": sorted(note.scopes),
+        "created_s": note.created_s,
+        "expires_s": note.expires_s,
+        "used_s": note.used_s,
+    }

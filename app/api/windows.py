@@ -14,6 +14,7 @@ from app.api.window_schemas import PlannedAnswer, WindowAnswer, WindowRequest, W
 from app.audit import AuditEntry, record
 from app.order_entry import OrderRefusedError
 from app.platform import platform
+from app.scopes import Scope
 from app.storage.database import reading, writing
 from app.storage.store.windows import windows_of
 from app.window_entry import cancel_window_by_hand, place_window_by_hand
@@ -23,7 +24,7 @@ window_api = APIBlueprint("window_api", __name__, tag="Orders")
 
 
 @window_api.get("/windows")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_READ)
 @window_api.input(SpanQuery, location="query")
 @window_api.output(WindowsAnswer)
 def list_windows(query_data: SpanQuery) -> WindowsAnswer:
@@ -36,7 +37,7 @@ def list_windows(query_data: SpanQuery) -> WindowsAnswer:
 
 
 @window_api.post("/windows")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_TRADE)
 @window_api.input(WindowRequest)
 @window_api.output(WindowAnswer, status_code=201)
 @window_api.doc(responses=REFUSED)
@@ -61,7 +62,7 @@ def place(json_data: WindowRequest) -> WindowAnswer:
 
 
 @window_api.delete("/windows/<window_id>")
-@access(Access.HOUSEHOLD)
+@access(Access.HOUSEHOLD, Scope.OWN_TRADE)
 @window_api.output(WindowAnswer)
 @window_api.doc(responses=REFUSED)
 def cancel(window_id: str) -> WindowAnswer:

@@ -4,7 +4,7 @@ Instants are integer seconds since the Unix epoch in columns ending `_s`; energi
 nano-units of currency, prices integer micro-units per kWh. Only this package reads and writes them.
 """
 
-from sqlalchemy import BigInteger, Table, Text
+from sqlalchemy import BigInteger, Table, Text, text
 from sqlmodel import Field, SQLModel
 
 from app.storage import certificate_tables
@@ -109,7 +109,10 @@ class Participant(SQLModel, table=True):
     id: str = Field(primary_key=True)
     display_name: str
     email: str | None = Field(default=None, unique=True)
-    role: str = "household"  # household | operator | treasurer
+    role: str = "household"  # household, or the first of a staff member's roles (app.roles)
+    extra_roles: str = Field(
+        default="", sa_column_kwargs={"server_default": text("''")}
+    )  # further ones, with spaces between
     status: str = "active"  # active | suspended
     vat_class: str = "private"  # the first; later ones are VatClassChangeRow
     lane: int | None = Field(default=None, unique=True)
@@ -127,8 +130,10 @@ class AccessToken(SQLModel, table=True):
     token_hash: str = Field(primary_key=True)
     participant_id: str = Field(foreign_key="participant.id", index=True)
     name: str
+    scopes: str = Field(sa_column_kwargs={"server_default": text("''")})  # with spaces between
     created_s: int = Field(sa_type=BigInteger)
     expires_s: int = Field(sa_type=BigInteger)
+    used_s: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class MeteringPoint(SQLModel, table=True):

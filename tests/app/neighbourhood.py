@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from eth_account import Account
 from sqlalchemy import Connection, Engine
 
-from app.auth import issue_token
+from app.access_tokens import issue_token
 from app.storage.database import writing
 from app.storage.store.community import Community, create_community, save_chain
 from app.storage.store.devices import Device, Gateway, add_device, add_gateway

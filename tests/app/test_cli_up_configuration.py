@@ -60,7 +60,7 @@ def test_the_link_signs_the_operator_in_once_and_a_second_init_replaces_it(folde
     with writing(engine) as connection:
         assert [person.email for person in participants(connection)] == ["olga@example.org"]
         assert spend_sign_in_code(connection, links[0], now_s=now_s) is None
-        assert spend_sign_in_code(connection, links[1], now_s=now_s).is_operator
+        assert spend_sign_in_code(connection, links[1], now_s=now_s).roles == {"operator"}
         assert spend_sign_in_code(connection, links[1], now_s=now_s) is None
     engine.dispose()
 

@@ -20,7 +20,7 @@ OPEN_END_S = 1 << 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
-    """A member or an operator; `lane` is the balance slot in the ledger contract, None for staff.
+    """A member or one of the staff; `lane` is the balance slot in the ledger contract, None for staff.
 
     vat_class  the one a member joined with: `vat_classes` knows later ones
     """
@@ -29,6 +29,7 @@ class Participant:
     display_name: str
     email: str | None = None
     role: str = "household"
+    extra_roles: str = ""
     status: str = "active"
     vat_class: str = "private"
     lane: int | None = None
@@ -36,8 +37,10 @@ class Participant:
     created_s: int = 0
 
     @property
-    def is_operator(self) -> bool:
-        return self.role == "operator"
+    def roles(self) -> frozenset[str]:
+        """All that this person may be here; of somebody suspended only what shows own data."""
+        held = {self.role, *self.extra_roles.split()}
+        return frozenset(held & {"household"} if self.is_suspended else held)
 
     @property
     def is_suspended(self) -> bool:
