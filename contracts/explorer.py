@@ -1,11 +1,12 @@
 """What is on the ledger, read from the chain by JSON-RPC: state, transactions, and their events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from eth_abi.abi import decode, encode
 
+from contracts.certificates import Source
 from contracts.evidence import hexed
 from contracts.packing import LANES, unpack_balances
 from contracts.verify_chain import ChainAnswerError, Rpc
@@ -14,6 +15,7 @@ from meters.signing import keccak
 SYSTEM_ACCOUNTS = ("platform_fee", "grid_fee", "levies", "vat", "congestion", "rounding", "market", "treasury")
 """In the order of the contract's `systemBalances`."""
 WORDS_PER_CALL = 500
+SUPPLY_OF = keccak(b"supplyOf(uint8)")[:4]
 _EVENTS = {
     "BatchSettled": (("uint64",), ("uint64", "uint64", "bytes32", "bytes32", "bytes32")),
     "MembersRegistered": ((), ("uint256", "uint256")),
@@ -27,11 +29,25 @@ _EVENTS = {
     "RoleRevoked": (("bytes32", "address", "address"), ()),
     "Paused": ((), ("address",)),
     "Unpaused": ((), ("address",)),
+    # of the certificates
+    "PlantAdmitted": (("bytes32",), ("uint8",)),
+    "Attested": ((), ("uint256[]", "uint56[]", "bytes32")),
+    "Minted": (("uint32",), ("uint256[]", "bytes32")),
+    "Retired": (("uint32",), ("uint256[]", "bytes32")),
+    "Corrected": (("uint256",), ("uint56", "uint256", "uint256")),
 }
 _BY_TOPIC = {
     hexed(keccak(f"{name}({','.join((*indexed, *data))})".encode())): (name, indexed, data)
     for name, (indexed, data) in _EVENTS.items()
 }
+_SAID_TWICE = {
+    hexed(keccak(event.encode()))
+    for event in (
+        "TransferSingle(address,address,address,uint256,uint256)",
+        "TransferBatch(address,address,address,uint256[],uint256[])",
+    )
+}
+"""What stands beside the certificates' own events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +69,16 @@ class LedgerState:
     def adds_up(self) -> bool:
         """Whether every unit that somebody has is owed by somebody else."""
         return self.members_nano + sum(self.system_nano.values()) == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateSupply:
+    """Wh of one source at the chain's head: metered, minted within that (both less corrections), and retired."""
+
+    source: Source
+    metered_wh: int
+    minted_wh: int
+    retired_wh: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,21 +129,36 @@ def ledger_state(rpc: Rpc, ledger: str) -> LedgerState | None:
     )
 
 
-def transaction_of(rpc: Rpc, tx_hash: str, ledger: str) -> LedgerTransaction:
-    """A transaction and what it did on the ledger. Raises ConnectionError without an answer."""
+def certificate_supplies(rpc: Rpc, certificates: str) -> tuple[CertificateSupply, ...]:
+    """What is certified of every source of which there is any. Raises ConnectionError without an answer."""
+    if str(rpc("eth_getCode", [certificates, "latest"])) in {"0x", "None"}:
+        return ()
+    found = []
+    for source in Source:
+        data = SUPPLY_OF + encode(["uint8"], [source])
+        answer = rpc("eth_call", [{"to": certificates, "data": hexed(data)}, "latest"])
+        metered, minted, retired = decode(["uint80"] * 3, bytes.fromhex(str(answer)[2:]))
+        if metered or minted or retired:
+            found.append(CertificateSupply(source=source, metered_wh=metered, minted_wh=minted, retired_wh=retired))
+    return tuple(found)
+
+
+def transaction_of(rpc: Rpc, tx_hash: str, contracts: Collection[str]) -> LedgerTransaction:
+    """A transaction and what it did on these contracts. Raises ConnectionError without an answer."""
     try:
         receipt = rpc("eth_getTransactionReceipt", [tx_hash])
     except ChainAnswerError:
         receipt = None
     if not isinstance(receipt, dict):
         return LedgerTransaction(tx_hash=tx_hash, block_number=None, gas_used=0, succeeded=False, events=())
-    logs = [log for log in receipt["logs"] if str(log["address"]).lower() == ledger.lower()]
+    known = {each.lower() for each in contracts}
+    logs = [log for log in receipt["logs"] if str(log["address"]).lower() in known]
     return LedgerTransaction(
         tx_hash=tx_hash,
         block_number=int(receipt["blockNumber"], 16),
         gas_used=int(receipt["gasUsed"], 16),
         succeeded=int(receipt["status"], 16) == 1,
-        events=tuple(_event(log) for log in logs),
+        events=tuple(_event(log) for log in logs if str(log["topics"][0]) not in _SAID_TWICE),
     )
 
 

@@ -15,6 +15,7 @@ from app.api.schemas import (
     EnergyAnswer,
     MeAnswer,
     MeteringPointAnswer,
+    OriginAnswer,
     OwnReadingsAnswer,
     ReadingAnswer,
     SpanQuery,
@@ -22,8 +23,10 @@ from app.api.schemas import (
     StatementsAnswer,
 )
 from app.api.spans import checked
-from app.local_time import local_date
+from app.energy_origin import origin_of
+from app.local_time import LocalMonth, local_date
 from app.platform import platform
+from app.problems import ProblemError
 from app.scopes import Scope
 from app.storage.database import reading
 from app.storage.store.community import the_community
@@ -33,6 +36,8 @@ from app.storage.store.members import MeteringPoint, metering_points
 from app.storage.store.readings import energies_of_points, readings_of_device
 from app.storage.store.settlement import balance_of, settled_span
 from contracts.transfers import member_account
+
+YEARS = range(2000, 2100)
 
 household_api = APIBlueprint("household_api", __name__, tag="Your home")
 
@@ -140,6 +145,40 @@ def statements() -> StatementsAnswer:
             for month in reversed(months)
         ]
     )
+
+
+@household_api.get("/statements/<month>/origin")
+@access(Access.HOUSEHOLD, Scope.OWN_READ)
+@household_api.output(OriginAnswer)
+def origin(month: str) -> OriginAnswer:
+    """Where your settled energy of a month (YYYY-MM, local) came from, and the certificates retired for it."""
+    with reading(platform().engine) as connection:
+        zone = ZoneInfo(the_community(connection).timezone)
+        asked = _month(month, zone)
+        found = origin_of(connection, viewer().id, asked)
+    by_source = ("certified", "own_certificates", "community_certified", "community_retired")
+    certificates = {
+        f"{name}_wh": {source.name.lower(): wh for source, wh in getattr(found, name).items()} for name in by_source
+    }
+    return OriginAnswer(
+        month=asked.key,
+        from_neighbours_wh=found.from_neighbours_wh,
+        from_supplier_wh=found.from_supplier_wh,
+        to_neighbours_wh=found.to_neighbours_wh,
+        to_supplier_wh=found.to_supplier_wh,
+        certification=found.certification.value,
+        **certificates,
+    )
+
+
+def _month(key: str, zone: ZoneInfo) -> LocalMonth:
+    try:
+        month = LocalMonth.parse(key, zone)
+    except ValueError as error:
+        raise ProblemError(404, "no-month", f"{error}.") from error
+    if month.first.year not in YEARS:
+        raise ProblemError(404, "no-month", "There is nothing so far away in time.")
+    return month
 
 
 def _own_points(connection: Connection) -> tuple[MeteringPoint, ...]:

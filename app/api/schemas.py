@@ -187,6 +187,24 @@ class StatementMonth(BaseModel):
     provisional: bool
 
 
+class OriginAnswer(BaseModel):
+    """Your settled energy of a month in Wh, and certificates by source: solar, wind, hydro, biogas, stored, other.
+
+    Certification is awaited, running or done; what it says is complete once it is done.
+    """
+
+    month: str
+    from_neighbours_wh: int
+    from_supplier_wh: int
+    to_neighbours_wh: int
+    to_supplier_wh: int
+    certification: Literal["awaited", "running", "done"]
+    certified_wh: dict[str, int]
+    own_certificates_wh: dict[str, int]
+    community_certified_wh: dict[str, int]
+    community_retired_wh: dict[str, int]
+
+
 class StatementsAnswer(BaseModel):
     """Months, newest first."""
 

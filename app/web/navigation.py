@@ -27,7 +27,7 @@ HOUSEHOLD = (
         label="Statements",
         short="Bills",
         icon="bill",
-        within=("household.statement", "household.verify_bill", "household.check_bill"),
+        within=("household.statement", "household.origin", "household.verify_bill", "household.check_bill"),
     ),
     Place(endpoint="household.history", label="History", within=("household.history_period",)),
     Place(endpoint="household.preferences", label="Preferences", within=("household.save_preferences",)),

@@ -51,7 +51,7 @@ def test_everybody_sees_batches_roots_supply_and_that_all_of_it_adds_up(street_a
 
 
 def test_no_member_can_be_found_on_it(street_app: Flask) -> None:
-    page = street_app.test_client().get("/explorer").text
+    page = re.sub(r'name="csrf_token" value="[^"]*"', "", street_app.test_client().get("/explorer").text)
     assert not [home for home in HOMES if home in page]
     assert not [number for number in range(1, 9) if f"Home {number}" in page]
 
@@ -112,8 +112,9 @@ def test_the_script_is_there_for_everybody_and_begins_like_one(street_app: Flask
 
 
 def test_every_event_has_words_and_what_was_not_done_is_not_told_as_done() -> None:
-    values = (1, 2, 10**9, 4, 5, 6)
+    lists = {"Attested": ((1, 2), (3, 4), b""), "Minted": (1, (2, 3), b""), "Retired": (1, (2, 3), b"")}
     for name in explorer_page._SENTENCES:
+        values = lists.get(name, (1, 2, 10**9, 4, 5, 6))
         done = LedgerTransaction(
             tx_hash="0x", block_number=3, gas_used=1, succeeded=True, events=(LedgerEvent(name=name, values=values),)
         )

@@ -31,6 +31,7 @@ PAGES = (
     "/devices",
     "/statements",
     "/statements/2016-06",
+    "/statements/2016-06/origin",
     "/history",
     "/history/2016-06-14",
     "/history/2016",

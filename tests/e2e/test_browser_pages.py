@@ -29,6 +29,8 @@ PAGES = {
         "/devices",
         "/statements",
         "/statements/2016-06",
+        "/statements/2016-06/origin",
+        "/statements/2016-05/origin",
         "/history/2016-06-14",
         "/history/2016-06",
         "/history/2015",

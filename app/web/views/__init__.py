@@ -13,6 +13,7 @@ from app.web.views import (  # noqa: F401  imported for the routes they register
     operator_network,
     operator_settlement,
     orders,
+    origin,
     own_data,
     preferences,
     sharing,

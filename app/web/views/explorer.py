@@ -14,8 +14,15 @@ from app.storage.database import reading
 from app.storage.store.chain import newest_transactions
 from app.web.context import engine, page
 from app.web.formats import Formats
+from app.web.views.origin import source_text
 from app.web.views.public import public
-from contracts.explorer import LedgerEvent, LedgerTransaction, ledger_state, transaction_of
+from contracts.explorer import (
+    LedgerEvent,
+    LedgerTransaction,
+    certificate_supplies,
+    ledger_state,
+    transaction_of,
+)
 from contracts.rpc_client import dispatched_rpc
 from contracts.verify import ChainAnswerError
 
@@ -41,12 +48,14 @@ def explorer() -> ResponseReturnValue:
     community, dispatch = page().community, platform().chain_rpc
     if community is None or community.ledger_address is None or dispatch is None:
         return render_template("public/explorer.html", state=None, trouble="")
-    rpc, ledger = dispatched_rpc(dispatch), community.ledger_address
+    rpc, ledger, certificates = dispatched_rpc(dispatch), community.ledger_address, community.certificates_address
+    contracts = [address for address in (ledger, certificates) if address is not None]
     with reading(engine()) as connection:
         written = newest_transactions(connection, below_nonce=_below(), count=TRANSACTIONS_SHOWN + 1)
     try:
         state = ledger_state(rpc, ledger)
-        shown = [transaction_of(rpc, tx_hash, ledger) for _, tx_hash in written[:TRANSACTIONS_SHOWN]]
+        supplies = certificate_supplies(rpc, certificates) if certificates is not None else ()
+        shown = [transaction_of(rpc, tx_hash, contracts) for _, tx_hash in written[:TRANSACTIONS_SHOWN]]
     except (ConnectionError, ChainAnswerError):
         return render_template("public/explorer.html", state=None, trouble="The ledger does not answer just now."), 503
     if state is None:
@@ -58,6 +67,8 @@ def explorer() -> ResponseReturnValue:
         state=state,
         trouble="",
         system_text=SYSTEM_TEXT,
+        supplies=supplies,
+        source_text=source_text(),
         entries=[(each, told(each, page().fmt)) for each in shown],
         older_url=None if older is None else url_for("public.explorer", before=older),
     )
@@ -98,6 +109,13 @@ _SENTENCES: Mapping[str, Callable[[Formats, Sequence[Any]], str]] = {
     "RoleRevoked": lambda *_: "It was written down who may no longer settle, issue or pause.",
     "Paused": lambda *_: "The ledger was paused.",
     "Unpaused": lambda *_: "The ledger goes on.",
+    "PlantAdmitted": lambda *_: "A plant joined those whose energy is certified here.",
+    "Attested": lambda _, values: f"What plants generated in {len(values[0])} intervals was written down.",
+    "Minted": lambda _, values: f"Certificates were issued for {len(values[1])} intervals.",
+    "Retired": lambda _, values: f"Certificates of {len(values[1])} intervals were retired for what members consumed.",
+    "Corrected": lambda fmt, values: (
+        f"{fmt.energy(values[2])} of certificates were burned: less was generated than had been thought."
+    ),
     "": lambda *_: "Something this page has no words for.",
 }
 

@@ -5,6 +5,7 @@ import json
 from flask import Response, abort, render_template, url_for
 from werkzeug.exceptions import NotFound
 
+from app.energy_origin import origin_of
 from app.errors import InputError
 from app.local_time import LocalMonth
 from app.statement_pdf import statement_pdf
@@ -27,9 +28,12 @@ def statements() -> str:
 def statement(month: str) -> str:
     """One month, line by line."""
     found = _statement(month)
+    with reading(engine()) as connection:
+        origin = origin_of(connection, participant_id(), found.month)
     return render_template(
         "household/statement.html",
         statement=found,
+        origin=origin,
         month=found.month,
         item_text=ITEM_TEXT,
         previous_url=url_for("household.statement", month=found.month.previous().key),
