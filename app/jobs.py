@@ -18,6 +18,7 @@ from app.errors import InputError
 from app.ledger_payments import bring_payments_to_ledger
 from app.market_round import MarketDesk, expect, is_announced, open_gate, publish_envelopes, run_gate_closure
 from app.month_runs import run_due_months
+from app.quiet_days import settle_quiet_days
 from app.settlement_run import SettlementDesk, anchor_batches, settle_due_periods
 from contracts.chain import ChainUnreachable
 from matching.clearing import Clearing
@@ -73,6 +74,7 @@ class Scheduler:
         """Settle what is complete and months that are due again; an absent chain is asked again at the next tick."""
         run_due_months(self.settlement)
         settle_due_periods(self.settlement)
+        settle_quiet_days(self.settlement)
         certificates = self.settlement.certificates
         if certificates is not None:
             prepare_certificates(self.settlement.engine)

@@ -84,7 +84,7 @@ TAGS = {
     "Orders": "A member's own orders and windows of energy",
     "Envelopes": "What the network has room for",
     "Accounts": "Balances, invoices, payments",
-    "Settlement": "For operators: runs and what is missing",
+    "Settlement": "For operators: runs, what is missing, and members who ask to be forgotten",
     "Gateways": "For gateways, and for operators about them",
 }
 

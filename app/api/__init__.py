@@ -8,6 +8,7 @@ from app.access import Access, declare
 from app.api.accounts import account_api
 from app.api.battery_reports import battery_api
 from app.api.envelopes import envelope_api
+from app.api.erasures import erasure_api
 from app.api.gateways import gateway_api
 from app.api.history import history_api
 from app.api.households import household_api
@@ -31,6 +32,7 @@ BLUEPRINTS: tuple[APIBlueprint, ...] = (
     history_api,
     envelope_api,
     settlement_api,
+    erasure_api,
     account_api,
 )
 

@@ -47,6 +47,7 @@ DEEDS: dict[str, Deed] = {
     "settlement_api.settle_month_again": call("/api/v1/settlement/runs", month="2025-06"),
     "account_api.record_payment": call(f"/api/v1/treasury/invoices/{BELA.id}/payments", amount_cents=5),
     "account_api.take_bank_statement": call("/api/v1/treasury/bank-statements", csv=BANK),
+    "erasure_api.erase_member_proofs": call("/api/v1/members/bela/erasure", member="bela"),
     "operator.revoke_gateway": form("/operator/devices", "/operator/gateways/g1/revoke"),
     "operator.approve_gateway": form("/operator/devices", "/operator/gateways/g1/approve"),
     "operator.run_month_again": form("/operator/settlement", "/operator/settlement/runs", month="2025-06"),
