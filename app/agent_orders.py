@@ -88,7 +88,7 @@ def agent_orders(
     own_wh: dict[str, int] = {}
     for point, home in homes.items():
         forecast = forecasts[point]
-        if not home.trades:
+        if not home.agent_trades:
             placements.extend(_passive(home, forecast, interval) if island is not None else ())
             continue
         if point in known.windows:
@@ -102,7 +102,7 @@ def agent_orders(
             continue
         if island is not None and point == island.unit.metering_point:
             placements.append(_forming(home, island, interval))
-        elif point in known.looks:
+        elif point in known.looks and home.agent_sells_spare:
             placements.extend(_spare(home, forecast, known, histories, interval))
     if island is not None:
         placements = [replace(each, orders=tuple(map(island.within, each.orders))) for each in placements]

@@ -43,6 +43,16 @@ class Home:
         return self.owner.status == "active" and not self.preference.trading_paused
 
     @property
+    def agent_trades(self) -> bool:
+        """Whether the agent places orders by itself; one that may only suggest leaves them to its owner."""
+        return self.trades and self.preference.autonomy != "suggest"
+
+    @property
+    def agent_sells_spare(self) -> bool:
+        """Whether the agent may sell what a battery will not need; else only what the owner planned moves a battery."""
+        return self.preference.autonomy == "full"
+
+    @property
     def facts(self) -> HomeFacts:
         return HomeFacts(
             participant=self.owner.id,

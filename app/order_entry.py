@@ -60,7 +60,7 @@ def place_by_hand(connection: Connection, wish: HandOrder, *, now_s: int) -> Pla
     known = find_order(connection, wish.order_id)
     if known is not None:
         return _same_again(known, wish)
-    _require_gate(connection, wish.start_s, now_s=now_s)
+    require_open_order_gate(connection, wish.start_s, now_s=now_s)
     require_member(connection, wish.participant, at_s=wish.start_s)
     point = require_point(connection, wish.metering_point, participant_id=wish.participant)
     require_price(wish.limit_micro_per_kwh)
@@ -91,7 +91,7 @@ def cancel_by_hand(connection: Connection, order_id: str, *, participant_id: str
         raise OrderRefusedError("unknown-order", f"You have no order {order_id}.")
     if placed.cancelled_s is not None:
         return placed
-    _require_gate(connection, placed.start_s, now_s=now_s)
+    require_open_order_gate(connection, placed.start_s, now_s=now_s)
     return cancel_order(connection, order_id, cancelled_s=now_s)
 
 
@@ -110,7 +110,8 @@ def _same_again(known: PlacedOrder, wish: HandOrder) -> PlacedOrder:
     return known
 
 
-def _require_gate(connection: Connection, start_s: int, *, now_s: int) -> None:
+def require_open_order_gate(connection: Connection, start_s: int, *, now_s: int) -> None:
+    """Raises OrderRefusedError for an interval that takes no orders, or no more by this clock."""
     interval_s = the_community(connection).market_time_unit_s
     if start_s % interval_s:
         raise OrderRefusedError("unknown-interval", "No interval starts at that moment.")

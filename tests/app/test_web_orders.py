@@ -1,16 +1,20 @@
 """Orders by hand and standing limits through the pages."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.agents.household import PriceBounds
 from app.audit import entries
+from app.community import Home
 from app.platform import EXTENSION
 from app.storage.database import reading
-from app.storage.store.members import preference_of
+from app.storage.store.members import MeteringPoint, Participant, Preference, SupplyContract, preference_of
 from app.storage.store.orders import find_order, orders_of
+from matching.orders import Firmness, Side
 from tests.app.community_day import NOW, SLOT_S
 from tests.app.street_server import member, post
 
@@ -112,13 +116,62 @@ def test_limits_and_pause_are_saved_and_the_standard_comes_back(own_street: Flas
     page = own.get("/preferences").text
     assert 'value="16.00"' in page
     assert "You use the standard" in page
-    post(own, "/preferences", "/preferences", {"buy_at_most": "18.5", "sell_at_least": "9", "trading_paused": "yes"})
+    post(own, "/preferences", "/preferences", {"buy_at_most": "18.5", "sell_at_least": "9", "autonomy": "semi"})
+    post(own, "/preferences", "/preferences/pause", {"pause": "yes"})
     saved = stored(own_street)
     assert (saved.buy_at_most_micro_per_kwh, saved.sell_at_least_micro_per_kwh) == (185_000, 90_000)
-    assert saved.trading_paused
+    assert (saved.trading_paused, saved.autonomy) == (True, "semi")
     assert "Trading is paused" in own.get("/home").text
     post(own, "/preferences", "/preferences", {"reset": "yes"})
-    assert stored(own_street).buy_at_most_micro_per_kwh is None
+    post(own, "/preferences", "/preferences/pause", {"pause": "no"})
+    saved = stored(own_street)
+    assert (saved.buy_at_most_micro_per_kwh, saved.trading_paused, saved.autonomy) == (None, False, "semi")
+    values = {"buy_at_most": "18.5", "sell_at_least": "9", "autonomy": "everything"}
+    assert post(own, "/preferences", "/preferences", values).status_code == 400
+
+
+def test_an_agent_that_may_only_suggest_orders_nothing_and_its_owner_places_what_it_suggests(
+    own_street: Flask, own: FlaskClient
+) -> None:
+    values = {"buy_at_most": "18", "sell_at_least": "9", "autonomy": "suggest"}
+    post(own, "/preferences", "/preferences", values)
+    page = own.get("/orders").text
+    fields = r'name="start" value="(\d+)"><button class="compact" name="order_id" value="([^"]+)"'
+    start, order_id = re.search(fields, page).groups()
+    assert post(own, "/orders", "/orders/suggested", {"start": start, "order_id": order_id}).status_code == 302
+    with reading(own_street.extensions[EXTENSION].engine) as connection:
+        placed = find_order(connection, order_id)
+    assert (placed.order.participant, placed.order.side, placed.origin) == ("M02", Side.BUY, "person")
+    assert placed.order.limit_micro_per_kwh == 180_000
+    assert placed.order.firmness is Firmness.FIRM
+    page = own.get("/orders").text
+    assert f'value="{order_id}"' not in page, "what is placed is not suggested again"
+    again = post(own, "/orders", "/orders/suggested", {"start": start, "order_id": order_id})
+    assert "This suggestion is gone" in own.get(again.location).text
+    assert post(own, "/orders", "/orders/suggested", {"start": "soon", "order_id": order_id}).status_code == 400
+    foreign = order_id.replace("M02", "M04")
+    post(own, "/orders", "/orders/suggested", {"start": start, "order_id": foreign})
+    with reading(own_street.extensions[EXTENSION].engine) as connection:
+        assert find_order(connection, foreign) is None or find_order(connection, foreign).origin == "agent"
+
+
+def test_only_an_agent_that_may_do_everything_sells_spare_energy_and_one_that_suggests_orders_nothing() -> None:
+    home = Home(
+        point=MeteringPoint(id="mp", participant_id="anna"),
+        owner=Participant(id="anna", display_name="Anna"),
+        contract=SupplyContract(
+            participant_id="anna", supplier_price_micro_per_kwh=1, feed_in_price_micro_per_kwh=0, valid_from_s=0
+        ),
+        preference=Preference(participant_id="anna"),
+        bounds=PriceBounds(supplier_price=1, feed_in_price=0, buyer_charges=0),
+    )
+    may = {}
+    for autonomy in ("full", "semi", "suggest"):
+        each = replace(home, preference=Preference(participant_id="anna", autonomy=autonomy))
+        may[autonomy] = (each.agent_trades, each.agent_trades and each.agent_sells_spare)
+    assert may == {"full": (True, True), "semi": (True, False), "suggest": (False, False)}
+    paused = Preference(participant_id="anna", trading_paused=True)
+    assert not replace(home, preference=paused).agent_trades
 
 
 def test_the_standard_typed_by_hand_stays_the_standard(own_street: Flask, own: FlaskClient) -> None:

@@ -64,9 +64,10 @@ def test_a_member_asks_why_orders_sets_limits_and_takes_the_bill_home(
     phone.get_by_role("link", name="Preferences").locator("visible=true").click()
     phone.get_by_label("Pay at most, as a slider").fill("18.25")
     expect(phone.get_by_label("Pay at most", exact=True)).to_have_value("18.25")
-    phone.get_by_label("Pause trading").check()
     phone.get_by_role("button", name="Save preferences").click()
     expect(phone.get_by_text("Saved.")).to_be_visible()
+    phone.get_by_role("button", name="Pause trading").click()
+    expect(phone.get_by_role("heading", name="Trading is paused")).to_be_visible()
     phone.get_by_role("link", name="Home", exact=True).locator("visible=true").click()
     expect(phone.get_by_text("Trading is paused")).to_be_visible()
 

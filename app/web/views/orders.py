@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass
 
 from flask import abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
@@ -13,6 +14,7 @@ from app.local_time import LocalDay
 from app.order_entry import HandOrder, OrderRefusedError, cancel_by_hand, place_by_hand
 from app.storage.database import reading, writing
 from app.storage.store.members import metering_points, preference_of
+from app.suggestions import place_suggested, suggestions
 from app.web.context import day_asked_for, engine, page
 from app.web.numbers import TypedNumberError, typed_energy_wh, typed_price_micro
 from app.web.read_models.orders import open_starts_s, order_outcomes
@@ -21,6 +23,9 @@ from matching.orders import Side
 
 HAND_ORDER_ID = re.compile(r"hand-[0-9a-f]{32}")
 ORDERS_AHEAD_INTERVALS = 8
+SUGGESTED_AHEAD = 4
+LONGEST_INSTANT = 11
+"""Digits of an instant in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,23 @@ def place() -> Response | tuple[str, int]:
     return redirect(url_for("household.orders"))
 
 
+@household.post("/orders/suggested")
+def place_suggestion() -> Response:
+    """Place what the agent suggested."""
+    order_id, start = request.form.get("order_id", ""), request.form.get("start", "")
+    if not start.isdecimal() or len(start) > LONGEST_INSTANT:
+        abort(400, "This form is incomplete: open it again.")
+    try:
+        with writing(engine()) as connection:
+            place_suggested(connection, participant_id(), order_id, int(start), now_s=page().now_s)
+            _note(connection, "order.placed", order_id)
+    except OrderRefusedError as error:
+        flash(str(error), "bad")
+    else:
+        flash(_("Order placed."), "good")
+    return redirect(url_for("household.orders"))
+
+
 @household.post("/orders/<order_id>/cancel")
 def cancel(order_id: str) -> Response:
     """Take one of the reader's own orders out of an open book."""
@@ -95,7 +117,7 @@ def _wish(form: OrderForm) -> HandOrder:
     fmt = page().fmt
     if form.side not in {side.value for side in Side}:
         raise OrderRefusedError("side", "Choose whether to buy or to sell.")
-    if not (form.start.isdecimal() and form.start.isascii() and len(form.start) <= 11):
+    if not (form.start.isdecimal() and form.start.isascii() and len(form.start) <= LONGEST_INSTANT):
         raise OrderRefusedError("unknown-interval", "Choose an interval.")
     return HandOrder(
         order_id=form.order_id,
@@ -116,14 +138,20 @@ def _render(day: LocalDay, form: OrderForm, error: str | None) -> str:
         found = order_outcomes(connection, participant_id(), start_s=day.start_s, end_s=end_s)
         points = metering_points(connection, participant_id=participant_id())
         starts = open_starts_s(connection, now_s=present.now_s + present.interval_s)
-        paused = preference_of(connection, participant_id()).trading_paused
+        preference = preference_of(connection, participant_id())
+        suggests = preference.autonomy == "suggest" and is_today
+        suggested = (
+            suggestions(connection, participant_id(), starts[:SUGGESTED_AHEAD], now_s=present.now_s) if suggests else ()
+        )
     return render_template(
         "household/orders.html",
         orders=found,
         day=day,
         points=points,
         open_starts=starts,
-        paused=paused,
+        paused=preference.trading_paused,
+        suggests=suggests,
+        suggested=suggested,
         form=form,
         form_error=error,
         previous_url=url_for("household.orders", day=day.shifted(-1).date.isoformat()),

@@ -1,9 +1,9 @@
-"""Preferences: two limits and a pause."""
+"""Preferences: two limits, how much the agent may do alone, and a pause."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
@@ -16,6 +16,8 @@ from app.web.context import engine, page
 from app.web.numbers import TypedNumberError, typed_price_micro
 from app.web.views.household_access import household, participant_id
 from contracts.tariff import Tariff
+
+AUTONOMY = ("full", "semi", "suggest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ class PreferenceForm:
 
     buy_at_most: str
     sell_at_least: str
-    trading_paused: bool
+    autonomy: str
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -65,12 +67,15 @@ def save_preferences() -> Response | tuple[str, int]:
     if standing.bounds is None:
         return _render(standing, None), 409
     if request.form.get("reset") == "yes":
-        return _saved(Preference(participant_id=member, trading_paused=standing.preference.trading_paused))
+        kept = standing.preference
+        return _saved(replace(kept, buy_at_most_micro_per_kwh=None, sell_at_least_micro_per_kwh=None))
     form = PreferenceForm(
         buy_at_most=request.form.get("buy_at_most", ""),
         sell_at_least=request.form.get("sell_at_least", ""),
-        trading_paused=request.form.get("trading_paused") == "yes",
+        autonomy=request.form.get("autonomy", standing.preference.autonomy),
     )
+    if form.autonomy not in AUTONOMY:
+        abort(400, "Choose what your agent may do.")
     limits = {
         name: _limit(name, text, standing.bounds, form.errors)
         for name, text in (("buy_at_most", form.buy_at_most), ("sell_at_least", form.sell_at_least))
@@ -79,30 +84,27 @@ def save_preferences() -> Response | tuple[str, int]:
         return _render(standing, form), 422
     buy, sell = limits["buy_at_most"], limits["sell_at_least"]
     return _saved(
-        Preference(
-            participant_id=member,
+        replace(
+            standing.preference,
             buy_at_most_micro_per_kwh=None if buy == standing.default_buy else buy,
             sell_at_least_micro_per_kwh=None if sell == standing.default_sell else sell,
-            autonomy=standing.preference.autonomy,
-            trading_paused=form.trading_paused,
+            autonomy=form.autonomy,
         )
     )
+
+
+@household.post("/preferences/pause")
+def pause_trading() -> Response:
+    """Pause trading, or resume it."""
+    with reading(engine()) as connection:
+        preference = preference_of(connection, participant_id())
+    return _saved(replace(preference, trading_paused=request.form.get("pause") == "yes"))
 
 
 def _saved(preference: Preference) -> Response:
     now_s = page().now_s
     with writing(engine()) as connection:
-        save_preference(
-            connection,
-            Preference(
-                participant_id=preference.participant_id,
-                buy_at_most_micro_per_kwh=preference.buy_at_most_micro_per_kwh,
-                sell_at_least_micro_per_kwh=preference.sell_at_least_micro_per_kwh,
-                autonomy=preference.autonomy,
-                trading_paused=preference.trading_paused,
-                changed_s=now_s,
-            ),
-        )
+        save_preference(connection, replace(preference, changed_s=now_s))
         member = preference.participant_id
         record(connection, AuditEntry(at_s=now_s, actor=member, action="preferences.changed", subject=member))
     flash("Saved. Your agent uses this from the next round it orders for.", "good")
@@ -146,7 +148,7 @@ def _filled(standing: Standing) -> PreferenceForm:
     return PreferenceForm(
         buy_at_most=_typed(standing.default_buy if buy is None else buy),
         sell_at_least=_typed(standing.default_sell if sell is None else sell),
-        trading_paused=wanted.trading_paused,
+        autonomy=wanted.autonomy,
     )
 
 
@@ -164,6 +166,7 @@ def _render(standing: Standing, form: PreferenceForm | None) -> str:
         "household/preferences.html",
         supply=standing.supply,
         form=form,
+        paused=wanted.trading_paused,
         errors=form.errors,
         default_buy=standing.default_buy,
         default_sell=standing.default_sell,
