@@ -80,9 +80,10 @@ class CommunityDay:
     database: Path
     chain: Path
     now: datetime
+    url: str = ""  # of a database that is no file
 
     def open(self) -> Engine:
-        return open_database(f"sqlite:///{self.database}")
+        return open_database(self.url or f"sqlite:///{self.database}")
 
     def copy(self, folder: Path) -> "CommunityDay":
         """The same community in a database of its own, to be changed by a test."""
