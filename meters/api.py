@@ -68,6 +68,7 @@ class Enrolment:
     token: str
     domain: SigningDomain
     devices: tuple[str, ...]
+    interval_minutes: int
 
 
 def batch_document(batch: ReadingBatch) -> dict[str, Any]:
@@ -232,6 +233,7 @@ def _enrolment(answer: Mapping[str, Any]) -> Enrolment:
         token=str(answer["token"]),
         domain=SigningDomain(chain_id=int(domain["chain_id"]), verifying_contract=str(domain["verifying_contract"])),
         devices=tuple(devices),
+        interval_minutes=int(answer["interval_minutes"]),
     )
 
 

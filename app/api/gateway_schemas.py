@@ -22,13 +22,17 @@ class DomainAnswer(BaseModel):
 
 
 class EnrolAnswer(BaseModel):
-    """The token is shown once. Readings are taken as soon as an operator has approved the gateway."""
+    """The token is shown once. Readings are taken as soon as an operator has approved the gateway.
+
+    interval_minutes is the community's market time unit: what the gateway's readings have to be of.
+    """
 
     gateway: str
     token: str
     status: str
     domain: DomainAnswer
     devices: list[str]
+    interval_minutes: int
 
 
 class NewGateway(Incoming):

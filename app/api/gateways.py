@@ -102,7 +102,8 @@ def enrol(json_data: EnrolRequest) -> EnrolAnswer:
     token = new_code()
     now_s = platform().now_s()
     with writing(platform().engine) as connection:
-        domain = the_community(connection).signing_domain
+        community = the_community(connection)
+        domain = community.signing_domain
         if domain is None:
             raise ProblemError(503, "no-ledger", "The community's ledger is not deployed yet: try again later.")
         try:
@@ -120,7 +121,14 @@ def enrol(json_data: EnrolRequest) -> EnrolAnswer:
         record(connection, AuditEntry(at_s=now_s, actor=gateway.id, action="enrolled", subject=json_data.address))
         device_ids = [device.id for device in devices(connection, gateway_id=gateway.id)]
     answer = DomainAnswer(chain_id=domain.chain_id, verifying_contract=domain.verifying_contract)
-    return EnrolAnswer(gateway=gateway.id, token=token, status=gateway.status, domain=answer, devices=device_ids)
+    return EnrolAnswer(
+        gateway=gateway.id,
+        token=token,
+        status=gateway.status,
+        domain=answer,
+        devices=device_ids,
+        interval_minutes=community.market_time_unit_minutes,
+    )
 
 
 @gateway_api.get("/gateways")

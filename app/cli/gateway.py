@@ -179,6 +179,8 @@ def enroll(config: Path, server: str | None, code: str, state: Path | None) -> N
     if not known:
         config.write_text(first_config(url, state_dir.absolute(), enrolment), encoding="utf-8")
         click.echo(f"{config} written: fill in profile and address of each meter")
+    elif loaded is not None and loaded.interval_minutes != enrolment.interval_minutes:
+        click.echo(f"{config}: change interval_minutes to {enrolment.interval_minutes}, as the community has it")
     click.echo(
         f"gateway {enrolment.gateway} enrolled with address {credentials.address}; an operator has to approve it"
     )
@@ -231,7 +233,8 @@ async def _enrol(url: str, code: str, address: str) -> Enrolment:
 
 def first_config(server: str, state_dir: Path, enrolment: Enrolment) -> str:
     """A gateway.toml with one meter table for every device, to be completed."""
-    lines = ["[gateway]", f'name = "{enrolment.gateway}"', f'server = "{server}"', f'state = "{state_dir}"', ""]
+    lines = ["[gateway]", f'name = "{enrolment.gateway}"', f'server = "{server}"', f'state = "{state_dir}"']
+    lines += [f"interval_minutes = {enrolment.interval_minutes}", ""]
     for device in enrolment.devices:
         lines += ["[[meter]]", f'device = "{device}"', 'profile = ""', 'address = "tcp://"', "device_id = 1", ""]
     return "\n".join(lines)

@@ -98,6 +98,7 @@ def test_a_gateway_enrols_waits_for_approval_and_delivers(client: FlaskClient, c
         "status": "pending",
         "domain": {"chain_id": DOMAIN.chain_id, "verifying_contract": DOMAIN.verifying_contract},
         "devices": ["d-bela"],
+        "interval_minutes": 15,
     }
     batch = as_json(signed(readings_from([(5, 5)], device="d-bela"), key=STRANGERS_KEY))
     assert _readings(client, batch)[0]["code"] == "unknown_key"

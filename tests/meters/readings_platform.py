@@ -43,6 +43,7 @@ class Platform:
         self.tokens_seen: list[str] = []
         self.health: list[dict] = []
         self.codes = {"K7QF": ["D001", "D002"]}
+        self.interval_minutes = 15
         self.url = ""
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -141,7 +142,8 @@ class Requests(BaseHTTPRequestHandler):
             "chain_id": self.platform.domain["chainId"],
             "verifying_contract": self.platform.domain["verifyingContract"],
         }
-        return self.reply(200, {"gateway": "G1", "token": "secret", "domain": domain, "devices": devices})
+        told = {"gateway": "G1", "token": "secret", "domain": domain, "devices": devices}
+        return self.reply(200, told | {"interval_minutes": self.platform.interval_minutes})
 
     def do_GET(self) -> None:
         self.platform.tokens_seen.append(self.headers.get("Authorization", ""))

@@ -126,6 +126,17 @@ def test_a_second_enrolment_keeps_the_key(tmp_path, platform):
     assert load_credentials(tmp_path / "state").key == key
 
 
+def test_enrolment_tells_how_long_intervals_are_here(tmp_path, platform):
+    platform.interval_minutes = 5
+    platform.codes["SECOND"] = ["D001"]
+    fresh = tmp_path / "fresh.toml"
+    gateway("enroll", "--server", platform.url, "--code", "K7QF", str(fresh))
+    assert "interval_minutes = 5" in fresh.read_text()
+    platform.interval_minutes = 15
+    result = gateway("enroll", "--server", platform.url, "--code", "SECOND", str(written(tmp_path, GOOD)))
+    assert "change interval_minutes to 15, as the community has it" in result.stdout
+
+
 def test_a_code_that_was_used_is_refused_in_one_line(tmp_path, platform):
     platform.codes.clear()
     result = gateway("enroll", "--server", platform.url, "--code", "K7QF", str(tmp_path / "gateway.toml"))
