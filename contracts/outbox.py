@@ -20,6 +20,7 @@ from web3 import Web3
 from web3.exceptions import TransactionNotFound, Web3RPCError
 from web3.types import TxParams, TxReceipt, Wei
 
+from contracts.embedded import ChainUnreachable
 from contracts.single_writer import SingleWriter
 
 GAS_MARGIN = 1.2
@@ -71,6 +72,10 @@ class NotMinedInTimeError(TimeoutError):
 
 class NonceConflictError(RuntimeError):
     """Somebody else uses the key, or the chain is not the one the stored transactions were made for."""
+
+
+class FeesAskedError(ChainUnreachable):
+    """The chain asks for fees that nobody here pays. What was to be sent waits until it is free again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +152,7 @@ class Outbox:
         if to is not None:
             call["to"] = Web3.to_checksum_address(to)
         gas = int(self.w3.eth.estimate_gas(call) * GAS_MARGIN)
+        self._require_affordable()
         on_chain = self.w3.eth.get_transaction_count(self.address)
         waiting = self._store.since(on_chain)
         nonce = waiting[-1].nonce + 1 if waiting else on_chain
@@ -198,9 +204,19 @@ class Outbox:
             try:
                 self.w3.eth.get_transaction(HexStr("0x" + stored.tx_hash.hex()))
             except TransactionNotFound:
+                self._require_affordable()
                 raise NonceConflictError(
                     f"{stored.business_id} was refused by the chain: {refusal.message}"
                 ) from refusal
+
+    def _require_affordable(self) -> None:
+        """Raises FeesAskedError where the newest block asks more for a unit of gas than this outbox pays."""
+        asked_wei = self.w3.eth.get_block("latest").get("baseFeePerGas", 0)
+        if asked_wei > self._policy.max_fee_wei:
+            raise FeesAskedError(
+                f"the chain asks {asked_wei} wei for a unit of gas and {self._policy.max_fee_wei} are paid: set it up "
+                "without fees (Besu: zeroBaseFee and --min-gas-price=0; a base fee that is only 0 at first rises)"
+            )
 
     def _conflict(self, stored: StoredTransaction) -> NonceConflictError:
         return NonceConflictError(

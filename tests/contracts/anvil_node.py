@@ -21,7 +21,8 @@ START_PATIENCE_S = 60
 class AnvilNode:
     """Serves from `start` to `stop`; `url` stays the same, and so does the state where it was dumped."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, base_fee_wei: int = 0) -> None:
+        self._base_fee_wei = base_fee_wei
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
         self._state = directory / "anvil.json"
@@ -33,7 +34,16 @@ class AnvilNode:
 
     def start(self) -> Web3:
         """Start it, with the state it was stopped with, and connect as the platform does."""
-        options = ["--port", self._port, "--chain-id", CHAIN_ID, "--state", self._state, "--base-fee", 0]
+        options = [
+            "--port",
+            self._port,
+            "--chain-id",
+            CHAIN_ID,
+            "--state",
+            self._state,
+            "--base-fee",
+            self._base_fee_wei,
+        ]
         options += ["--gas-price", 0, "--gas-limit", 60_000_000, "--accounts", 1, "--quiet"]
         self._process = subprocess.Popen([str(ROOT / ANVIL), *map(str, options)], stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + START_PATIENCE_S

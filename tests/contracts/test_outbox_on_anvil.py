@@ -11,7 +11,7 @@ from web3 import Web3
 
 from contracts.chain import ChainUnreachable
 from contracts.ledger import SettlementLedger
-from contracts.outbox import NonceConflictError, NotMinedInTimeError, Outbox, Policy
+from contracts.outbox import FeesAskedError, NonceConflictError, NotMinedInTimeError, Outbox, Policy
 from contracts.single_writer import AlreadyInUseError
 
 pytestmark = pytest.mark.needs(ANVIL)
@@ -46,6 +46,58 @@ def test_batches_cost_nothing_and_stay_free_when_blocks_are_full(node: AnvilNode
     assert ledger.has_published_code()
     assert w3.eth.get_balance(OPERATOR.address) == 0
     outbox.close()
+
+
+def test_a_chain_that_asks_fees_is_named_and_nothing_is_stored_for_it(tmp_path: Path) -> None:
+    node = AnvilNode(tmp_path, base_fee_wei=1_000_000_000)
+    outbox = open_outbox(tmp_path, node.start())
+    try:
+        with pytest.raises(FeesAskedError, match="asks 1000000000 wei for a unit of gas and 0 are paid: set it up"):
+            deploy(outbox)
+        assert outbox.recover() == []
+        assert SqliteOutboxStore(tmp_path / "outbox.sqlite").since(0) == []
+    finally:
+        outbox.close()
+        node.stop()
+
+
+def test_batches_wait_while_a_chain_asks_fees_and_go_once_when_it_is_free_again(
+    node: AnvilNode, tmp_path: Path
+) -> None:
+    outbox = open_outbox(tmp_path, node.start())
+    ledger = deploy(outbox)
+    ledger.settle(random_batch(1, members=MEMBERS))
+    set_base_fee(node, 7)
+    with pytest.raises(ChainUnreachable, match="asks 7 wei"):  # what the scheduler waits for
+        ledger.settle(random_batch(2, members=MEMBERS))
+    set_base_fee(node, 0)
+    for sequence in (2, 2, 3):
+        ledger.settle(random_batch(sequence, members=MEMBERS))
+    assert ledger.last_sequence() == 3
+    assert ledger.balances() == expected_balances(3)
+    outbox.close()
+
+
+def test_what_was_signed_before_the_fees_came_waits_too_and_is_no_conflict(node: AnvilNode, tmp_path: Path) -> None:
+    w3 = node.start()
+    node.mine_at_will()
+    outbox = outbox_with(tmp_path, w3, WAITING)
+    with pytest.raises(NotMinedInTimeError):
+        outbox.send("signed", NOWHERE, b"signed")
+    node.ask("anvil_dropAllTransactions")
+    set_base_fee(node, 7)
+    with pytest.raises(FeesAskedError, match="asks 7 wei"):
+        outbox.send("signed", NOWHERE, b"signed")
+    set_base_fee(node, 0)
+    node.ask("evm_setAutomine", True)
+    assert outbox.recover() == ["signed"]
+    outbox.close()
+
+
+def set_base_fee(node: AnvilNode, wei: int) -> None:
+    """The newest block, an empty one, asks this for a unit of gas."""
+    node.ask("anvil_setNextBlockBaseFeePerGas", hex(wei))
+    node.mine()
 
 
 def test_a_day_without_the_chain_is_made_up_for_when_it_is_back(node: AnvilNode, tmp_path: Path) -> None:
