@@ -5,7 +5,6 @@ prices and tariffs make new versions that hold from the first interval whose gat
 """
 
 import json
-import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,7 +19,7 @@ from app.config import Settings
 from app.errors import InputError
 from app.island_choice import dearest_bid
 from app.market_choice import adopt_choice
-from app.membership import Moment, keep_member, suspend_who_left
+from app.membership import OPERATOR_ID, Moment, id_problem, keep_member, suspend_who_left
 from app.meter_places import LOCAL_GATEWAY, point_id_of
 from app.settlement_settings import SettlementSettings
 from app.storage.database import writing
@@ -33,15 +32,13 @@ from app.storage.store.community import (
 )
 from app.storage.store.devices import Gateway, add_gateway, find_gateway
 from app.storage.store.members import Participant, add_participant, participants
-from app.tariff_file import adopt_tariff, tariff_version
+from app.tariff_file import adopt_tariff, overtaken, tariff_version
 from app.treasurers import keep_treasurers
 from contracts.tariff import Tariff
 from grid.feeder import NetworkError
 from grid.network import GridNetwork
 
-OPERATOR_ID = "operator"
 OPERATOR_EMAIL = "operator@localhost"
-MEMBER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 ENROLMENT_CODE_S = 7 * 86_400
 LOW_VOLTAGE_KV = 1.0
 
@@ -61,7 +58,9 @@ def found(engine: Engine, settings: Settings, network: GridNetwork, *, now_s: in
         is_new = find_community(connection) is None
         done = _founded(connection, community, network) if is_new else _renamed(connection, community, network)
         first_s = _first_s(start, community, settings.settlement)
-        done += adopt_tariff(connection, tariff, first_s=first_s, next_s=start.changed_s)
+        followed = overtaken(connection, tariff.tariff, next_s=start.changed_s)
+        if followed is None:
+            done += adopt_tariff(connection, tariff, first_s=first_s, next_s=start.changed_s)
         done += adopt_choice(connection, settings.market, next_s=first_s if is_new else start.changed_s)
         done += ensure_operator(connection, now_s=now_s)
         done += _gateways(connection, settings.members, now_s=now_s)
@@ -75,7 +74,7 @@ def found(engine: Engine, settings: Settings, network: GridNetwork, *, now_s: in
             told = line.partition("; ")[0]
             entry = AuditEntry(at_s=now_s, actor="operator", action="configuration", subject="community", detail=told)
             record(connection, entry)
-    return tuple(done)
+    return tuple(done if followed is None else [*done, followed])
 
 
 def configured(settings: Settings) -> CommunitySettings:
@@ -150,9 +149,8 @@ def _consistent(members: tuple[MemberSettings, ...], treasurers: tuple[Treasurer
     emails: dict[str, str] = {}
     for kind, people in (("members", members), ("treasurers", treasurers)):
         for person in people:
-            if not MEMBER_ID.fullmatch(person.id) or person.id == OPERATOR_ID:
-                rule = f"use up to 40 letters, digits, - and _, and not {OPERATOR_ID}"
-                raise InputError(f"{kind}: id {person.id!r}: {rule}")
+            if problem := id_problem(person.id):
+                raise InputError(f"{kind}: id {person.id!r}: {problem}")
             email = person.email.strip().lower()
             if email and emails.setdefault(email, person.id) != person.id:
                 both = f"{emails[email]} and {person.id}"

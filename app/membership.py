@@ -1,5 +1,6 @@
 """Members as the configuration lists them: added, changed, suspended when they are gone from it, and never deleted."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from sqlalchemy import Connection
 from app.community_settings import MemberSettings
 from app.errors import InputError
 from app.meter_places import LOCAL_GATEWAY, device_id_of, point_id_of
+from app.storage.store.by_hand import members_by_hand, no_longer_by_hand
 from app.storage.store.community import the_community
 from app.storage.store.devices import Device, add_device, change_device, devices_by_point
 from app.storage.store.members import (
@@ -32,6 +34,8 @@ from app.storage.store.vat_classes import vat_history
 from app.vat_classes import plan_vat_class
 from meters.interval import DeliveryInterval
 
+OPERATOR_ID = "operator"
+MEMBER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 GATES_SHUT = 2
 """Intervals from the current one on whose book may be frozen: the current and the next."""
 FOR_EVER_S = 1 << 60
@@ -60,17 +64,25 @@ class Moment:
         return self.current.shifted(GATES_SHUT).start_s
 
 
+def id_problem(member_id: str) -> str | None:
+    """Why nobody can have this identifier, None if somebody can."""
+    if not MEMBER_ID.fullmatch(member_id) or member_id == OPERATOR_ID:
+        return f"use up to 40 letters, digits, - and _, and not {OPERATOR_ID}"
+    return None
+
+
 def keep_member(
     connection: Connection, member: MemberSettings, bus: int, moment: Moment, *, joined_s: int
 ) -> list[str]:
     """Add a member, connected at `bus`, or bring a known one up to date; what was done, a line each."""
     known = participant(connection, member.id)
+    no_longer_by_hand(connection, member.id)
     person = Participant(
         id=member.id,
         display_name=member.name,
         email=member.email.strip().lower() or None,
         vat_class=member.vat_class,
-        lane=_next_lane(connection) if known is None else known.lane,
+        lane=next_lane(connection) if known is None else known.lane,
         created_s=moment.now_s,
     )
     point = MeteringPoint(
@@ -134,7 +146,8 @@ def _begins_s(connection: Connection, day: date) -> int:
     return int(datetime.combine(day, time(0), ZoneInfo(the_community(connection).timezone)).timestamp())
 
 
-def _next_lane(connection: Connection) -> int:
+def next_lane(connection: Connection) -> int:
+    """The balance slot of whoever joins next."""
     return 1 + max((person.lane for person in participants(connection) if person.lane is not None), default=-1)
 
 
@@ -178,12 +191,12 @@ def _device(connection: Connection, member: MemberSettings, point: MeteringPoint
 
 
 def suspend_who_left(connection: Connection, members: tuple[MemberSettings, ...], moment: Moment) -> list[str]:
-    """Suspend who is no longer configured. Rounds that may hold their orders are still settled with them."""
-    configured_ids = {member.id for member in members}
+    """Suspend who is not configured any more nor kept by hand. Rounds with their orders are settled."""
+    staying = {member.id for member in members} | members_by_hand(connection)
     gone = [
         person.id
         for person in participants(connection, role="household")
-        if person.id not in configured_ids and contract_at(connection, person.id, FOR_EVER_S) is not None
+        if person.id not in staying and contract_at(connection, person.id, FOR_EVER_S) is not None
     ]
     last_s = last_round_start_s(connection)
     end_s = moment.joined_s if last_s is None else max(moment.joined_s, last_s + moment.minutes * 60)

@@ -62,6 +62,18 @@ def adopt_tariff(connection: Connection, version: TariffVersion, *, first_s: int
     return [f"tariff {version.tariff.version} holds from {datetime.fromtimestamp(start_s, UTC):%Y-%m-%d %H:%M} UTC"]
 
 
+def overtaken(connection: Connection, tariff: Tariff, *, next_s: int) -> str | None:
+    """What to say of a file's tariff that held before and was followed by another, as operators may decide; or None."""
+    versions = [Tariff.from_json(text) for _, text in tariff_versions(connection)]
+    in_force = tariff_json_at(connection, next_s)
+    if tariff not in versions or in_force is None or (newest := Tariff.from_json(in_force)) == tariff:
+        return None
+    return (
+        f"tariff {tariff.version} of the file held before tariff {newest.version}: it does not come back by a start, "
+        "give it another version for that"
+    )
+
+
 def tariff_toml(tariff: Tariff) -> str:
     """The tariff as the file that `tariff_version` reads."""
     values = tariff.to_json()
@@ -78,12 +90,20 @@ def _default(community: CommunitySettings) -> Tariff:
 
 def _read(file: Path, community: CommunitySettings) -> TariffVersion:
     try:
-        text = file.read_text(encoding="utf-8")
-        values = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
+        return read_tariff(str(file), file.read_text(encoding="utf-8"), community.timezone)
     except FileNotFoundError as error:
         raise InputError(f"{file} does not exist: write it, or leave tariff_file out for the default") from error
-    except ValueError as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{file} is not {'JSON' if file.suffix == '.json' else 'TOML'}: {error}") from error
+
+
+def read_tariff(file: str, text: str, timezone: str) -> TariffVersion:
+    """The tariff in the text of a file, JSON where its name says so, else TOML. Raises InputError naming the key."""
+    is_json = file.endswith(".json")
+    try:
+        values = json.loads(text) if is_json else tomllib.loads(text)
+    except ValueError as error:
+        raise InputError(f"{file} is not {'JSON' if is_json else 'TOML'}: {error}") from error
     if not isinstance(values, dict):
         raise InputError(f"{file}: a tariff is one table of keys and values")
     start = values.pop(VALID_FROM, None)
@@ -91,12 +111,12 @@ def _read(file: Path, community: CommunitySettings) -> TariffVersion:
         tariff = Tariff.from_json(values)
     except TariffError as error:
         raise InputError(f"{file}: {error}") from error
-    return TariffVersion(tariff=tariff, valid_from_s=None if start is None else _midnight_s(file, start, community))
+    return TariffVersion(tariff=tariff, valid_from_s=None if start is None else _midnight_s(file, start, timezone))
 
 
-def _midnight_s(file: Path, start: object, community: CommunitySettings) -> int:
+def _midnight_s(file: str, start: object, timezone: str) -> int:
     try:
         day = start if isinstance(start, date) and not isinstance(start, datetime) else date.fromisoformat(str(start))
     except ValueError as error:
         raise InputError(f"{file}: {VALID_FROM} is {start}: write a day as YYYY-MM-DD") from error
-    return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(community.timezone)).timestamp())
+    return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(timezone)).timestamp())

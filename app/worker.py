@@ -15,12 +15,13 @@ from app.errors import InputError
 from app.founding import found
 from app.jobs import Scheduler
 from app.leadership import Leadership
-from app.ledger_access import LateLedger, LedgerAccess, open_ledger, settler_key
+from app.ledger_access import LateLedger, LedgerAccess, open_ledger, register_new_members, settler_key
 from app.market_round import MarketDesk
 from app.secret_values import new_key_file
 from app.settlement_run import SettlementDesk
 from app.storage.database import reading, writing
 from app.storage.store.community import Community, find_community
+from app.storage.store.members import participants
 from app.storage.store.rounds import last_cleared_start_s
 from app.wallets import keep_keys
 from app.worker_state import WorkerState, tell_state
@@ -48,6 +49,7 @@ class Worker:
         self._scheduler: Scheduler | None = None
         self._said = ""
         self._next_s: int | None = None
+        self._known_lanes: int | None = None
         self.ledger = LateLedger(self._open_ledger)
 
     def prepare(self) -> bool:
@@ -81,7 +83,7 @@ class Worker:
     def connect(self) -> bool:
         """Open the ledger if its chain answers; whether it is open."""
         try:
-            self.ledger.connect()
+            self._welcome(self.ledger.connect())
         except ChainUnreachable as error:
             self._say(f"the ledger waits for its chain, rounds go on: {error}")
             return False
@@ -105,6 +107,22 @@ class Worker:
         self._tell_missed(self._scheduler.minutes)
         self._scheduler.tick()
         return WorkerState.LEADING
+
+    def _welcome(self, access: LedgerAccess) -> None:
+        """Give who joined since the ledger was opened a key and a place in it."""
+        if self._known_lanes is None:
+            self._known_lanes = access.ledger.member_count()
+        with reading(self._engine) as connection:
+            lanes = sum(person.lane is not None for person in participants(connection))
+        if lanes > self._known_lanes:
+            self._keep_keys()
+            register_new_members(self._engine, access.ledger)
+            self._known_lanes = lanes
+
+    def _keep_keys(self) -> None:
+        secret = bytes.fromhex(new_key_file(self._settings.keys / "members"))
+        with writing(self._engine) as connection:
+            keep_keys(connection, secret, now_s=int(self._clock().timestamp()))
 
     def _tell_missed(self, minutes: int) -> None:
         """Say which rounds nobody ran, while this program was not running or the machine slept."""
@@ -160,9 +178,7 @@ class Worker:
 
     def _open_ledger(self) -> LedgerAccess:
         state = self._settings.state
-        secret = bytes.fromhex(new_key_file(self._settings.keys / "members"))
-        with writing(self._engine) as connection:
-            keep_keys(connection, secret, now_s=int(self._clock().timestamp()))
+        self._keep_keys()
         try:
             return open_ledger(
                 self._engine,

@@ -53,12 +53,16 @@ OPERATOR = (
     Place(endpoint="operator.devices", label="Devices", icon="gateway"),
     Place(endpoint="operator.settlement", label="Settlement"),
     Place(endpoint="treasury.accounts", label="Accounts", within=("treasury.import_bank",)),
-    Place(endpoint="operator.member_list", label="Members"),
+    Place(
+        endpoint="operator.member_list",
+        label="Members",
+        within=("operator.member_page", "operator.new_member", "operator.member_files"),
+    ),
     Place(
         endpoint="operator.more",
         label="More",
         icon="more",
-        within=("operator.audit_log",),
+        within=("operator.audit_log", "operator.tariffs", "operator.look_at_tariff", "operator.add_tariff"),
     ),
 )
 TREASURER = (Place(endpoint="treasury.accounts", label="Accounts", icon="bill", within=("treasury.import_bank",)),)

@@ -40,6 +40,30 @@ def typed_cents(text: str) -> int:
     return int(value)
 
 
+def typed_thousandths(text: str, *, unit: str) -> int:
+    """A figure typed in a unit of thousands (kW, kWh) as W or Wh, not below zero. Raises TypedNumberError."""
+    value = _decimal(text, f"Type a number of {unit}, for example 8.5.") * 1000
+    if value < 0 or value % 1:
+        raise TypedNumberError(f"Type a number of {unit} with at most three decimals.")
+    return int(value)
+
+
+def typed_rate_micro(text: str, *, micro_per_unit: int, unit: str) -> int:
+    """A rate of a tariff typed in `unit` as whole micro-units per kWh, not below zero. Raises TypedNumberError."""
+    value = _decimal(text, f"Type a rate in {unit}, for example 7.5.") * micro_per_unit
+    if value < 0 or value % 1:
+        raise TypedNumberError(f"Type a rate in {unit}, not below zero and not finer than a millionth.")
+    return int(value)
+
+
+def typed_percent(text: str, *, parts: int) -> int:
+    """A share typed in percent, 0 to 100, as whole parts of `parts`. Raises TypedNumberError."""
+    value = _decimal(text, "Type a share in percent, for example 20.") * parts / 100
+    if not 0 <= value <= parts or value % 1:
+        raise TypedNumberError("Type a share of 0 to 100 percent" + (", whole ones." if parts == 100 else "."))
+    return int(value)
+
+
 def _decimal(text: str, remedy: str) -> Decimal:
     cleaned = text.strip().replace(",", ".")
     try:

@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import json
 import re
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from app.access import Access, rule_of
 from app.audit import ENTRIES, AuditEntry, AuditQuestion, all_entries, audit_page, record
 from app.storage.database import reading, writing
 from app.storage.store.findings import replace_findings
+from contracts.tariff import Tariff
 from tests.app.day_doubts import doubt_of
 from tests.app.neighbourhood import DAY_S, NOON_S, StandingClock, token_for
 from tests.app.street_server import member, post
@@ -24,6 +26,12 @@ from tests.app.two_invoices import ANNA, BELA, HEADER, row
 
 Deed = Callable[[FlaskClient, dict[str, str]], TestResponse]
 STAFF = {Access.OPERATOR, Access.TREASURER}
+PRICES = {"supplier_price": "19", "feed_in_price": "7", "from_day": "2025-10-01"}
+CORA = PRICES | {"id": "cora", "name": "Cora", "from_day": "2025-09-01"}
+PEOPLE = "id,name,supplier_price_micro_per_kwh,feed_in_price_micro_per_kwh\ndora,Dora,190000,70000\n"
+DORA = {"members.csv-text": PEOPLE, "confirmed": "yes"}
+DEARER = Tariff(version="dearer", levies_micro_per_kwh=20_000)
+LATER = json.dumps({"tariff": DEARER.to_json(), "valid_from_s": SF_S + 9 * DAY_S})
 BANK = "\n".join([HEADER, row(100, BELA, "B1")])
 
 
@@ -54,9 +62,25 @@ DEEDS: dict[str, Deed] = {
     "operator.accept": form(
         "/operator/devices", "/operator/findings/accept", metering_point="mp-bela", day="2025-06-16", rule="both_ways"
     ),
+    "operator.add_member": form("/operator/members/add", "/operator/members/add", **CORA),
+    "operator.member_files": form("/operator/members/add", "/operator/members/files", **DORA),
+    "operator.add_contract": form("/operator/members/cora", "/operator/members/cora/contract", **PRICES),
+    "operator.change_class": form(
+        "/operator/members/cora",
+        "/operator/members/cora/vat-class",
+        vat_class="business",
+        vat_from_day="2025-10-01",
+    ),
+    "operator.invite_member": form("/operator/members/anna", "/operator/members/anna/link"),
+    "operator.end_member": form("/operator/members/cora", "/operator/members/cora/end", last_day="2025-12-31"),
+    "operator.add_tariff": form("/operator/tariffs", "/operator/tariffs/confirmed", document=LATER),
     "treasury.mark_invoice_paid": form("/treasury", f"/treasury/invoices/{ANNA.id}/paid"),
     "treasury.import_bank": lambda client, _: post(client, "/treasury", "/treasury/bank", {"file": file(BANK)}),
 }
+
+
+ONLY_LOOKS = {"operator.look_at_tariff"}
+"""Take a form or a file, show what it would change, and store nothing."""
 
 
 def changing(app: Flask, rules: set[Access]) -> list[str]:
@@ -82,13 +106,13 @@ def test_whatever_operators_and_treasurers_do_is_in_the_audit_log(
     clock.now_s = SF_S + 60
     with writing(invoiced) as connection:
         replace_findings(connection, "2025-06-16", [doubt_of("mp-bela", "2025-06-16")])
-    missing = set(changing(web_app, STAFF)) - set(DEEDS)
+    missing = set(changing(web_app, STAFF)) - set(DEEDS) - ONLY_LOOKS
     assert not missing, f"add a deed that succeeds for {missing}: it must leave an entry in the audit log"
     olga, token = member(web_app, "olga"), token_for(invoiced, "olga", now_s=clock.now_s)
     for endpoint, deed in DEEDS.items():
         before = count_of(invoiced, "olga")
         answer = deed(olga, token)
-        assert answer.status_code < 400, (endpoint, answer.get_data(as_text=True)[:400])
+        assert answer.status_code < 400, (endpoint, re.findall(r"(?s)role=\"alert\">.*?</div>", answer.text))
         assert count_of(invoiced, "olga") > before, endpoint
 
 

@@ -27,8 +27,12 @@ PAGES = (
     "/operator/devices",
     "/operator/settlement",
     "/operator/members",
+    "/operator/members/M03",
+    "/operator/members/add",
+    "/operator/members/files/points.csv",
     "/operator/more",
     "/operator/audit",
+    "/operator/tariffs",
 )
 
 
@@ -136,8 +140,11 @@ def test_a_red_round_is_the_first_thing_an_operator_reads(own_street: Flask) -> 
 
 def test_the_operators_pages_show_no_homes_consumption(street_app: Flask) -> None:
     client = member(street_app, "OP")
-    for path in ("/operator/members", "/operator/devices"):
-        assert "kWh" not in shown(client.get(path).text).replace("Battery, kWh", "").replace("Energy in kWh", "")
+    for path in ("/operator/members", "/operator/members/M03", "/operator/devices"):
+        page = shown(client.get(path).text)
+        for unit in ("Battery, kWh", "Energy in kWh", "ct/kWh"):  # of equipment, of the footer, of prices
+            page = page.replace(unit, "")
+        assert "kWh" not in page
 
 
 def test_limits_of_voltage_are_told_in_parts_of_nominal_whatever_their_sign() -> None:

@@ -52,8 +52,11 @@ PAGES = {
         "/operator/devices",
         "/operator/settlement",
         "/operator/members",
+        "/operator/members/M03",
+        "/operator/members/add",
         "/operator/more",
         "/operator/audit",
+        "/operator/tariffs",
         "/operator/audit?actor=nobody",
     ),
 }

@@ -208,6 +208,12 @@ def contract_spans(connection: Connection) -> dict[str, tuple[tuple[int, int], .
     return spans
 
 
+def contracts_of(connection: Connection, participant_id: str) -> tuple[SupplyContract, ...]:
+    """Every contract of a participant, past, present and planned, the earliest first."""
+    query = select(CONTRACTS).where(CONTRACTS.c.participant_id == participant_id).order_by(CONTRACTS.c.valid_from_s)
+    return tuple(_contract(row) for row in connection.execute(query).mappings())
+
+
 def contract_at(connection: Connection, participant_id: str, instant_s: int) -> SupplyContract | None:
     """A participant's contract at `instant_s`, None without one."""
     query = _contracts_at(instant_s).where(CONTRACTS.c.participant_id == participant_id)

@@ -1,4 +1,4 @@
-"""What an operator sees: rounds, batches, members and how the community stands. No home's consumption."""
+"""What an operator sees: rounds, batches and how the community stands. No home's consumption."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from app.storage.store.member_choices import who_asks_to_leave
 from app.storage.store.members import PARTICIPANTS, POINTS
 from app.storage.store.orders import ORDERS, ROUNDS
 from app.storage.store.rounds import DEVICES, TRADES, MarketRound, find_round
-from app.storage.store.vat_classes import changed_classes_at
 from app.storage.tables import ChainOutbox, SettlementBatch, core_table
 from app.web.read_models.devices import ALARMS, GATEWAYS
 
@@ -93,20 +92,6 @@ class BatchRow:
     block_number: int | None
     block_hash: str | None
     gas_used: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberRow:
-    """A member as an operator needs them: contact and equipment, no consumption."""
-
-    id: str
-    display_name: str
-    email: str | None
-    status: str
-    vat_class: str
-    points: int
-    generation_w: int
-    battery_wh: int
 
 
 def community_state(connection: Connection, *, day_start_s: int, day_end_s: int, now_s: int) -> CommunityState:
@@ -248,38 +233,4 @@ def batch_row(row: Row[Any]) -> BatchRow:
         block_number=row.block_number,
         block_hash=row.block_hash,
         gas_used=row.gas_used,
-    )
-
-
-def members(connection: Connection, *, now_s: int) -> tuple[MemberRow, ...]:
-    """Every household, by id, with the VAT class of now."""
-    classes = changed_classes_at(connection, now_s)
-    query = (
-        select(
-            PARTICIPANTS.c.id,
-            PARTICIPANTS.c.display_name,
-            PARTICIPANTS.c.email,
-            PARTICIPANTS.c.status,
-            PARTICIPANTS.c.vat_class,
-            func.count(POINTS.c.id).label("points"),
-            func.coalesce(func.sum(POINTS.c.generation_w), 0).label("generation_w"),
-            func.coalesce(func.sum(POINTS.c.battery_wh), 0).label("battery_wh"),
-        )
-        .outerjoin(POINTS, POINTS.c.participant_id == PARTICIPANTS.c.id)
-        .where(PARTICIPANTS.c.role == "household")
-        .group_by(PARTICIPANTS.c.id)
-        .order_by(PARTICIPANTS.c.id)
-    )
-    return tuple(
-        MemberRow(
-            id=row.id,
-            display_name=row.display_name,
-            email=row.email,
-            status=row.status,
-            vat_class=classes.get(row.id, row.vat_class),
-            points=row.points,
-            generation_w=int(row.generation_w),
-            battery_wh=int(row.battery_wh),
-        )
-        for row in connection.execute(query)
     )

@@ -14,7 +14,6 @@ from app.web.explanations import binding_limits, phase_sentences
 from app.web.read_models.operations import (
     CommunityState,
     community_state,
-    members,
     round_detail,
     rounds_of_day,
 )
@@ -131,14 +130,6 @@ def network_drawing() -> dict[str, Any]:
     """The network's picture, empty without one."""
     community = page().community
     return dict(json.loads((community.drawing_json if community else None) or "{}"))
-
-
-@operator.get("/members")
-def member_list() -> str:
-    """Members and their equipment."""
-    with reading(engine()) as connection:
-        found = members(connection, now_s=page().now_s)
-    return render_template("operator/members.html", members=found)
 
 
 @operator.get("/more")
