@@ -34,17 +34,8 @@ class AnvilNode:
 
     def start(self) -> Web3:
         """Start it, with the state it was stopped with, and connect as the platform does."""
-        options = [
-            "--port",
-            self._port,
-            "--chain-id",
-            CHAIN_ID,
-            "--state",
-            self._state,
-            "--base-fee",
-            self._base_fee_wei,
-        ]
-        options += ["--gas-price", 0, "--gas-limit", 60_000_000, "--accounts", 1, "--quiet"]
+        options = ["--port", self._port, "--chain-id", CHAIN_ID, "--state", self._state, "--accounts", 1, "--quiet"]
+        options += ["--base-fee", self._base_fee_wei, "--gas-price", 0, "--gas-limit", 60_000_000]
         self._process = subprocess.Popen([str(ROOT / ANVIL), *map(str, options)], stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + START_PATIENCE_S
         while time.monotonic() < deadline:
