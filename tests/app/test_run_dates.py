@@ -3,12 +3,19 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from app.errors import InputError
+from app.factory import create_app
+from app.founding import configured, found
 from app.local_time import LocalMonth
 from app.settlement_calendar import DEFAULT_CALENDAR, MONTH_RUNS, RunCalendar
 from app.settlement_settings import SettlementSettings
-from tests.app.configurations import settings_from
+from app.storage.database import reading
+from app.storage.store.settlement_runs import runs_between
+from app.worker import Worker, network_of
+from tests.app.configurations import ANNA, BEN, COMMUNITY, settings_from
+from tests.app.neighbourhood import StandingClock, token_for
 from tests.app.test_settlement_runs import BERLIN, at
 
 
@@ -51,3 +58,30 @@ def test_dates_that_are_not_in_order_in_every_month_are_refused(tmp_path: Path, 
 @pytest.mark.parametrize("text", ["r1_days = 8", "r1_days = 27\nrf_months = 1"])
 def test_the_closest_dates_that_hold_in_every_month_are_taken(tmp_path: Path, text: str) -> None:
     assert chosen(tmp_path, text).calendar.disorder() is None
+
+
+def test_worker_and_web_application_go_by_the_dates_of_the_community(engine: Engine, tmp_path: Path) -> None:
+    dates = "[settlement]\nsf_working_days = 2\nr1_days = 20\nrf_months = 1\n"
+    settings = settings_from(tmp_path, COMMUNITY + ANNA + BEN + dates)
+    clock = StandingClock(at(2025, 6, 30) + 12 * 3_600)
+    found(engine, settings, network_of(configured(settings).network), now_s=clock.now_s)
+    worker = Worker(settings, engine, clock)
+    try:
+        for now_s in (clock.now_s, at(2025, 7, 3) - 1, at(2025, 7, 3)):
+            clock.now_s = now_s
+            before = kinds_of(engine)
+            worker.step()
+    finally:
+        worker.close()
+    assert before == ["D1"]
+    assert kinds_of(engine) == ["D1", "SF"]
+    client = create_app(settings, engine, clock).test_client()
+    headers = token_for(engine, "operator", now_s=clock.now_s)
+    (month,) = client.get("/api/v1/settlement/runs", headers=headers).json["months"]
+    due = {each["kind"]: each["due_s"] for each in month["runs"] if each["state"] == "scheduled"}
+    assert due == {"R1": at(2025, 7, 21), "RF": at(2025, 8, 1)}
+
+
+def kinds_of(engine: Engine) -> list[str]:
+    with reading(engine) as connection:
+        return [each.kind for each in runs_between(connection, start_s=0, end_s=1 << 40)]
