@@ -20,6 +20,7 @@ from app.auth import issue_sign_in_code
 from app.config import Settings
 from app.mail import LETTERS, LINK
 from app.mail_settings import MailSettings
+from app.notices import post_notices
 from app.storage.database import reading, writing
 from meters.clock import Clock
 
@@ -50,6 +51,7 @@ class Postman:
         assert settings.mail is not None
         self._mail = settings.mail
         self._base_url = settings.web.base_url
+        self._language = settings.web.language
         self._engine = engine
         self._clock = clock
         self._said = ""
@@ -58,6 +60,7 @@ class Postman:
         """Deliver until stopped. What the database cannot do now is tried again."""
         while not stopped.is_set():
             try:
+                post_notices(self._engine, base_url=self._base_url, language=self._language, now_s=self._now_s())
                 self.deliver()
             except DBAPIError as error:
                 log.warning("letters wait for the database", reason=" ".join(str(error.orig).split()))

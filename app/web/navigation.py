@@ -41,6 +41,7 @@ HOUSEHOLD = (
             "household.sharing_month",
             "household.account",
             "household.ask_for_wallet",
+            "household.notices",
             "household.own_data",
             "household.follow_interval",
         ),

@@ -10,6 +10,7 @@ from app.web.language import language_values, set_up_languages
 from app.web.navigation import navigation
 from app.web.views import blueprints
 from app.web.views.assets import asset, stylesheet_version
+from app.web.views.notices import unread_count
 from app.web.views.public import GATE_MINUTES, THEMES
 
 
@@ -42,6 +43,7 @@ def page_values() -> dict[str, Any]:
         "minutes": present.minutes,
         "gate_minutes": GATE_MINUTES,
         "viewer": viewer,
+        "unread_count": unread_count,
         "theme": theme if theme in THEMES else None,
         "navigation": navigation(viewer.role if viewer else None, request.endpoint),
         "sign_in_url": url_for("auth.sign_in"),

@@ -37,6 +37,7 @@ PAGES = (
     "/history/2016",
     "/sharing/2016-06",
     "/data",
+    "/notices",
     f"/follow/{YESTERDAY_S + 13 * 3600}",
     "/more",
     "/help",

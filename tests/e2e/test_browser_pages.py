@@ -37,6 +37,7 @@ PAGES = {
         "/sharing",
         "/sharing/2016-01",
         "/data",
+        "/notices",
         "/verify",
         f"/follow/{NOON_S}",
         "/more",

@@ -41,6 +41,12 @@ def save_choice(connection: Connection, choice: MemberChoice) -> None:
     upsert(connection, CHOICES, [asdict(choice)], replacing=columns)
 
 
+def choices_by_mail(connection: Connection) -> tuple[MemberChoice, ...]:
+    """The choices of who wants notices by e-mail, by member."""
+    rows = connection.execute(select(CHOICES).where(CHOICES.c.by_mail).order_by(CHOICES.c.participant_id)).mappings()
+    return tuple(MemberChoice(**row) for row in rows)
+
+
 def who_asks_to_leave(connection: Connection) -> tuple[str, ...]:
     """Names of active members who ask to leave, who asked first first."""
     query = (

@@ -8,6 +8,7 @@ from app.web.views import (  # noqa: F401  imported for the routes they register
     home,
     household_devices,
     journey,
+    notices,
     operator_audit,
     operator_devices,
     operator_member_files,

@@ -54,6 +54,12 @@ MORE_PAGES = (
         what="From the reading to the proof, with everything in between.",
     ),
     MorePage(
+        endpoint="household.notices",
+        icon="bell",
+        label="Notices",
+        what="What is new, and whether by e-mail.",
+    ),
+    MorePage(
         endpoint="household.own_data", icon="shield", label="Your data", what="What is kept, export all of it, leave."
     ),
     MorePage(endpoint="public.help_page", icon="help", label="Help and glossary", what="How it works, word by word."),
