@@ -10,16 +10,20 @@ from app.chain_window import forwarding_rpc
 from app.config import Settings
 from app.errors import InputError
 from app.factory import create_app
-from app.founding import configured
+from app.founding import configured, ensure_operator, sign_in_link
 from app.jobs import run_for_ever
 from app.late_database import database_of
 from app.local_gateways import LocalGateways, enrol_local
 from app.mail_delivery import start_postman
 from app.market_round import load_solvers
+from app.membership import OPERATOR_ID
 from app.meter_places import LOCAL_GATEWAY, local_gateway_config
 from app.platform import RpcDispatcher
 from app.serving import WebServer, listen
+from app.storage.database import reading, writing
+from app.storage.store.community import find_community
 from app.worker import PAUSE_S, Worker
+from contracts.chain import ChainUnreachable
 from contracts.rpc import read_only_dispatch
 from meters.api import MeterApi
 from meters.clock import Clock
@@ -39,8 +43,12 @@ class CommunityProcess:
     Raises InputError for every mistake in the configuration.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock, stopped: threading.Event) -> None:
-        configured(settings)
+    def __init__(self, settings: Settings, *, clock: Clock, stopped: threading.Event, in_browser: bool = False) -> None:
+        if not in_browser:
+            configured(settings)
+        elif settings.community is not None:
+            raise InputError("the configuration has a [community]: start without --browser, or leave the section out")
+        self.setup_link: str | None = None
         self._meters = local_gateway_config(settings, server="", state=settings.state / "gateways" / LOCAL_GATEWAY)
         self._settings = settings
         self._clock = clock
@@ -67,6 +75,13 @@ class CommunityProcess:
         self._closing.callback(engine.dispose)
         self._worker = Worker(self._settings, engine, self._clock)
         self._closing.callback(self._worker.close)
+        if self._is_to_be_founded():
+            self._worker.prepare()
+            self._serve()
+            with writing(engine) as connection:
+                ensure_operator(connection, now_s=self._now_s())
+                self.setup_link = sign_in_link(connection, OPERATOR_ID, self.url, now_s=self._now_s())
+            return True
         while not self._worker.prepare():
             if self._stopped.wait(PAUSE_S):
                 return False
@@ -74,6 +89,13 @@ class CommunityProcess:
         self._serve()
         self._read_meters()
         return True
+
+    def _is_to_be_founded(self) -> bool:
+        with reading(self._engine) as connection:
+            return self._settings.community is None and find_community(connection) is None
+
+    def _now_s(self) -> int:
+        return int(self._clock().timestamp())
 
     def run(self) -> None:
         """Run rounds and settlement until stopped."""
@@ -96,11 +118,16 @@ class CommunityProcess:
         self._closing.callback(self._web.close)
 
     def _chain_rpc(self) -> RpcDispatcher:
+        if self._settings.chain_url:
+            return forwarding_rpc(self._settings.chain_url)
+        return self._ask_embedded
+
+    def _ask_embedded(self, request: object) -> object:
+        """Answer from the chain of this process. Raises ChainUnreachable before the community is founded."""
         access = self._worker.ledger.access
         if access is None or access.embedded is None:
-            return forwarding_rpc(self._settings.chain_url)
-        embedded = access.embedded
-        return lambda request: read_only_dispatch(embedded, request)
+            raise ChainUnreachable("the community has no chain yet")
+        return read_only_dispatch(access.embedded, request)
 
     def _read_meters(self) -> None:
         """Start the gateway of this machine, once, as soon as there is a ledger to sign for."""
@@ -117,6 +144,5 @@ class CommunityProcess:
         log.info("reading meters", count=len(self._meters.meters))
 
     def _gateway(self, config: GatewayConfig, url: str) -> Gateway:
-        now_s = int(self._clock().timestamp())
-        credentials = enrol_local(self._engine, config.name, config.state_dir, now_s=now_s)
+        credentials = enrol_local(self._engine, config.name, config.state_dir, now_s=self._now_s())
         return Gateway(config, clock=self._clock, api=MeterApi(url, clock=self._clock), credentials=credentials)

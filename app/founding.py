@@ -56,8 +56,8 @@ def found(engine: Engine, settings: Settings, network: GridNetwork, *, now_s: in
     start = Moment(now_s=now_s, minutes=community.market_time_unit_minutes)
     with writing(engine) as connection:
         is_new = find_community(connection) is None
-        done = _founded(connection, community, network) if is_new else _renamed(connection, community, network)
-        first_s = _first_s(start, community, settings.settlement)
+        done = create_founded(connection, community, network) if is_new else _renamed(connection, community, network)
+        first_s = first_held_s(start, community, settings.settlement)
         followed = overtaken(connection, tariff.tariff, next_s=start.changed_s)
         if followed is None:
             done += adopt_tariff(connection, tariff, first_s=first_s, next_s=start.changed_s)
@@ -80,7 +80,9 @@ def found(engine: Engine, settings: Settings, network: GridNetwork, *, now_s: in
 def configured(settings: Settings) -> CommunitySettings:
     """The community of the settings. Raises InputError if they hold none, or no members."""
     if settings.community is None:
-        raise InputError("the configuration has no [community]: write an example with `commonwatt init`")
+        raise InputError(
+            "the configuration has no [community]: write an example with `commonwatt init`, or start with --browser"
+        )
     if not settings.members:
         raise InputError("the configuration has no [[members]]: a community needs at least one")
     return settings.community
@@ -102,14 +104,15 @@ def sign_in_link(connection: Connection, participant_id: str, base_url: str, *, 
     return f"{base_url}/sign-in/link/{issue_sign_in_code(connection, participant_id, now_s=now_s)}"
 
 
-def _first_s(moment: Moment, community: CommunitySettings, settlement: SettlementSettings) -> int:
+def first_held_s(moment: Moment, community: CommunitySettings, settlement: SettlementSettings) -> int:
     """From when tariff and contracts of the founders hold: no later than their first settlement period begins."""
     local = datetime.fromtimestamp(moment.now_s, ZoneInfo(community.timezone))
     midnight_s = int(local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp())
     return min(midnight_s, moment.joined_s - 60 * (settlement.period_minutes or 0))
 
 
-def _founded(connection: Connection, community: CommunitySettings, network: GridNetwork) -> list[str]:
+def create_founded(connection: Connection, community: CommunitySettings, network: GridNetwork) -> list[str]:
+    """Store a new community with the picture of its network; what was done."""
     create_community(
         connection,
         Community(

@@ -13,7 +13,13 @@ READINGS_BYTES_MAX = 8 * 1024 * 1024
 """Gateways send up to 20 000 readings at once: between one and two million bytes."""
 STATEMENT_BYTES_MAX = 16 * 1024 * 1024
 """A month of quarter-hours has about six million bytes, and an older statement may come with it."""
-_LARGER = {"gateway_api.post_readings": READINGS_BYTES_MAX, "household.check_bill": STATEMENT_BYTES_MAX}
+NETWORK_BYTES_MAX = 8 * 1024 * 1024
+"""A low-voltage network as pandapower writes it has up to some million bytes."""
+_LARGER = {
+    "operator.founding_given": NETWORK_BYTES_MAX,
+    "gateway_api.post_readings": READINGS_BYTES_MAX,
+    "household.check_bill": STATEMENT_BYTES_MAX,
+}
 
 
 class UntrustedJson(DefaultJSONProvider):

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Engine
 
 from app.agents.histories import Histories
+from app.browser_founding import found_if_asked
 from app.config import Settings
 from app.errors import InputError
 from app.founding import found
@@ -62,15 +63,15 @@ class Worker:
             return False
         if self._settings.community is not None:
             network = network_of(self._settings.community.network)
-            for line in found(self._engine, self._settings, network, now_s=int(self._clock().timestamp())):
+            for line in found(self._engine, self._settings, network, now_s=self._now_s()):
                 log.info(line)
         else:
             with reading(self._engine) as connection:
-                community = find_community(connection)
-            if community is None:
-                self._say("no community yet: name its configuration with COMMONWATT_CONFIG")
+                is_founded = find_community(connection) is not None
+            if not is_founded and not found_if_asked(self._engine, self._settings.state, now_s=self._now_s()):
+                self._say("no community yet: found it in the browser, or name its configuration")
                 return False
-            network = network_of(community.network)
+            network = network_of(self._community().network)
         if network.safety_note:
             log.warning(network.safety_note)
         self._scheduler = self._new_scheduler(network)
@@ -122,7 +123,7 @@ class Worker:
     def _keep_keys(self) -> None:
         secret = bytes.fromhex(new_key_file(self._settings.keys / "members"))
         with writing(self._engine) as connection:
-            keep_keys(connection, secret, now_s=int(self._clock().timestamp()))
+            keep_keys(connection, secret, now_s=self._now_s())
 
     def _tell_missed(self, minutes: int) -> None:
         """Say which rounds nobody ran, while this program was not running or the machine slept."""
@@ -169,6 +170,9 @@ class Worker:
                 traded_wh=clearing.traded_wh,
             ),
         )
+
+    def _now_s(self) -> int:
+        return int(self._clock().timestamp())
 
     def _community(self) -> Community:
         with reading(self._engine) as connection:

@@ -23,20 +23,24 @@ from meters.clock import clock_from_environment
     show_default=True,
     help="The community's configuration; `commonwatt init` writes an example.",
 )
-def command(*, config: Path) -> None:
+@click.option("--browser", is_flag=True, help="The community is founded and kept in the browser, not in this file.")
+def command(*, config: Path, browser: bool) -> None:
     """Run database, chain, scheduler, web application and the meters' gateway until SIGTERM or Ctrl-C.
 
-    Prints the address of the web application when it answers. A rehearsal may set COMMONWATT_CLOCK_FILE.
+    Prints the address of the web application when it answers; with --browser, while there is no community, also a
+    link to found it. A rehearsal may set COMMONWATT_CLOCK_FILE.
     """
     log_to_stderr()
-    settings = Settings.load(config, os.environ)
+    settings = Settings.load(None if browser and not config.exists() else config, os.environ)
     stopped = threading.Event()
     for wish in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wish, lambda _number, _frame: stopped.set())
-    process = CommunityProcess(settings, clock=clock_from_environment(os.environ), stopped=stopped)
+    process = CommunityProcess(settings, clock=clock_from_environment(os.environ), stopped=stopped, in_browser=browser)
     try:
         if process.open():
             click.echo(process.url)
+            if process.setup_link is not None:
+                click.echo(f"No community yet. Found it here, with a link that works once:\n  {process.setup_link}")
             sys.stdout.flush()
             process.run()
     finally:

@@ -112,6 +112,13 @@ def test_up_names_what_is_wrong_with_the_file(folder: Path, text: str | None, sa
     assert "Traceback" not in result.stderr
 
 
+def test_a_community_is_kept_in_the_file_or_in_the_browser(folder: Path) -> None:
+    Path("commonwatt.toml").write_text(COMMUNITY + ANNA)
+    result = run("up", "--browser")
+    assert (result.exit_code, result.output.count("\n")) == (2, 1)
+    assert "start without --browser, or leave the section out" in result.stderr
+
+
 def test_up_names_a_port_in_use_before_it_does_anything(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         listen = f'[web]\nlisten = "127.0.0.1:{other.getsockname()[1]}"\n'

@@ -60,7 +60,9 @@ def test_a_worker_without_a_community_waits_and_says_so(engine: Engine, settings
     with capture_logs() as logs:
         worker.step()
         worker.step()
-    assert [entry["event"] for entry in logs] == ["no community yet: name its configuration with COMMONWATT_CONFIG"]
+    assert [entry["event"] for entry in logs] == [
+        "no community yet: found it in the browser, or name its configuration"
+    ]
     assert alive(settings.state) is WorkerState.WAITING
     worker.close()
 

@@ -11,6 +11,7 @@ from app.web.views import (  # noqa: F401  imported for the routes they register
     notices,
     operator_audit,
     operator_devices,
+    operator_founding,
     operator_member_files,
     operator_members,
     operator_network,

@@ -57,6 +57,7 @@ def member_files() -> Response | str | tuple[str, int]:
     return redirect(url_for("operator.member_list"))
 
 
+@operator.get("/founding/<any(members, points):name>.csv", endpoint="founding_example")
 @operator.get("/members/files/<any(members, points):name>.csv")
 def member_file_example(name: str) -> FileResponse:
     """A file to begin with: its columns, and a line as an example."""
