@@ -92,7 +92,7 @@ generation_controllable = false              # true with a [members.meter.contro
 # battery_wh = 0
 # battery_w = 0
 # vat_class = "private"                      # one of the tariff's
-# vat_class_from = 2027-01-01                # the day from which a new class holds; without it from now on
+# vat_class_from = 2027-01-01                # the day from which a new class holds; without it from now on, once
 
 [members.meter]
 profile = "eastron_sdm630"                   # `commonwatt meter profiles` lists them

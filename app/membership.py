@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy import Connection
 
 from app.community_settings import MemberSettings
@@ -36,6 +37,8 @@ from meters.interval import DeliveryInterval
 
 OPERATOR_ID = "operator"
 MEMBER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+log = structlog.get_logger(__name__)
+
 GATES_SHUT = 2
 """Intervals from the current one on whose book may be frozen: the current and the next."""
 FOR_EVER_S = 1 << 60
@@ -129,9 +132,20 @@ def _changed(connection: Connection, known: Participant, person: Participant, po
 
 
 def _vat_class(connection: Connection, member: MemberSettings, moment: Moment) -> list[str]:
-    """The class that the configuration names, from its day or the first open gate on. Raises InputError."""
-    from_s = moment.changed_s if member.vat_class_from is None else _begins_s(connection, member.vat_class_from)
-    if vat_history(connection, member.id).at(max(from_s, moment.changed_s)) == member.vat_class:
+    """The class that the configuration names, from its day or the first open gate on. Raises InputError.
+
+    A class that the member had before and that operators have changed since does not come back by a start.
+    """
+    history, day = vat_history(connection, member.id), member.vat_class_from
+    from_s = moment.changed_s if day is None else _begins_s(connection, day)
+    if history.at(from_s) == member.vat_class:
+        return []
+    if day is None and member.vat_class in history.held_until(moment.changed_s):
+        log.warning(
+            "the VAT class of the file was changed since: name vat_class_from to come back to it",
+            member=member.id,
+            vat_class=history.at(from_s),
+        )
         return []
     if from_s < moment.changed_s:
         raise InputError(

@@ -144,6 +144,22 @@ def test_the_configuration_changes_a_class_from_its_day_or_the_first_open_gate(e
         assert vat_history(connection, "anna").changes == ((OPEN_GATE_S, "business"), (july_s, "exempt"))
 
 
+@pytest.mark.parametrize("file", [("private", ""), ("business", "2026-06-01")])
+def test_what_operators_changed_since_is_not_undone_by_a_start(
+    engine: Engine, tmp_path: Path, file: tuple[str, str]
+) -> None:
+    start(engine, tmp_path, classed("private"))
+    start(engine, tmp_path, classed(*file))
+    with writing(engine) as connection:
+        change_vat_class(connection, "anna", "exempt", from_day=date(2026, 9, 1), actor="olga", now_s=NOW_S)
+    october_s = int(datetime(2026, 10, 1, tzinfo=UTC).timestamp())
+    assert start(engine, tmp_path, classed(*file), now_s=october_s) == ()
+    with reading(engine) as connection:
+        assert vat_history(connection, "anna").at(october_s) == "exempt"
+    back = start(engine, tmp_path, classed(file[0], "2027-01-01"), now_s=october_s)
+    assert back == (f"member anna is in VAT class {file[0]} from 2026-12-31 23:00 UTC",)
+
+
 def test_a_class_from_a_day_that_has_passed_is_refused(engine: Engine, tmp_path: Path) -> None:
     start(engine, tmp_path, classed("private"))
     with pytest.raises(InputError, match="member anna: vat_class_from has passed"):

@@ -24,6 +24,10 @@ class VatHistory:
         """The class that holds at an instant."""
         return next((name for since_s, name in reversed(self.changes) if since_s <= instant_s), self.first)
 
+    def held_until(self, instant_s: int) -> frozenset[str]:
+        """Every class that held at an instant or before."""
+        return frozenset({self.first} | {name for since_s, name in self.changes if since_s <= instant_s})
+
 
 def vat_histories(connection: Connection) -> dict[str, VatHistory]:
     """The history of every participant, by participant."""
