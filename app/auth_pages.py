@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
@@ -51,7 +52,7 @@ def submit_sign_in() -> ResponseReturnValue:
         person = authenticate(connection, email, request.form.get("password", ""))
     if person is None:
         _note(email or "nobody", "sign-in refused")
-        error = "Email or password is wrong."
+        error = _("Email or password is wrong.")
         return _form(next_path=request.form.get("next", ""), email=email, error=error), 401
     _begin(person, "password")
     return redirect(local_path(request.form.get("next", "")))
@@ -82,7 +83,7 @@ def follow_link(code: str) -> ResponseReturnValue:
         person = spend_sign_in_code(connection, code, now_s=platform().now_s())
     if person is None:
         _note("nobody", "sign-in link refused")
-        error = "This link was used before or is too old. Ask your community's operator for a new one."
+        error = _("This link was used before or is too old. Ask your community's operator for a new one.")
         return _form(next_path="", error=error), 401
     _begin(person, "link")
     return redirect(url_for("auth.password"))
@@ -108,7 +109,7 @@ def choose_password() -> ResponseReturnValue:
     except InputError as error:
         return _password_form(error=str(error)), 400
     sign_in_browser(person)
-    flash("Your password is saved.", "good")
+    flash(_("Your password is saved."), "good")
     return redirect(url_for("public.start"))
 
 

@@ -6,6 +6,7 @@ would be a forecast, and forecasts are the agent's.
 
 from dataclasses import dataclass
 
+from flask_babel import gettext as _
 from sqlalchemy import Connection
 
 from app.credit import beyond_limit_nano, credit_limit_nano
@@ -88,7 +89,7 @@ def cancel_by_hand(connection: Connection, order_id: str, *, participant_id: str
     """Cancel one's own order while the gate is open. Raises OrderRefusedError; cancelling twice is cancelling."""
     placed = find_order(connection, order_id)
     if placed is None or placed.order.participant != participant_id:
-        raise OrderRefusedError("unknown-order", f"You have no order {order_id}.")
+        raise OrderRefusedError("unknown-order", _("You have no order %(order_id)s.", order_id=order_id))
     if placed.cancelled_s is not None:
         return placed
     require_open_order_gate(connection, placed.start_s, now_s=now_s)
@@ -106,7 +107,7 @@ def _same_again(known: PlacedOrder, wish: HandOrder) -> PlacedOrder:
         and order.limit_micro_per_kwh == wish.limit_micro_per_kwh
     )
     if not same:
-        raise OrderRefusedError("order-id-used", "This order id was used before: take a new one.")
+        raise OrderRefusedError("order-id-used", _("This order id was used before: take a new one."))
     return known
 
 
@@ -114,20 +115,26 @@ def require_open_order_gate(connection: Connection, start_s: int, *, now_s: int)
     """Raises OrderRefusedError for an interval that takes no orders, or no more by this clock."""
     interval_s = the_community(connection).market_time_unit_s
     if start_s % interval_s:
-        raise OrderRefusedError("unknown-interval", "No interval starts at that moment.")
+        raise OrderRefusedError("unknown-interval", _("No interval starts at that moment."))
     if now_s >= start_s - interval_s:
         raise OrderRefusedError(
-            "gate-closed", f"The gate closed {interval_s // 60} minutes before the interval. Choose a later one."
+            "gate-closed",
+            _(
+                "The gate closed %(interval_s)s minutes before the interval. Choose a later one.",
+                interval_s=interval_s // 60,
+            ),
         )
     require_orders_taken(connection, start_s)
     try:
         require_open_gate(connection, start_s)
     except NoRoundError as error:
         raise OrderRefusedError(
-            "unknown-interval", "This interval is not open for orders. Choose one that is."
+            "unknown-interval", _("This interval is not open for orders. Choose one that is.")
         ) from error
     except GateClosedError as error:
-        raise OrderRefusedError("gate-closed", "The gate is closed for this interval. Choose a later one.") from error
+        raise OrderRefusedError(
+            "gate-closed", _("The gate is closed for this interval. Choose a later one.")
+        ) from error
 
 
 def require_orders_taken(connection: Connection, start_s: int) -> None:
@@ -135,8 +142,10 @@ def require_orders_taken(connection: Connection, start_s: int) -> None:
     if choice_at(connection, start_s).shares_after_delivery:
         raise OrderRefusedError(
             "after-delivery",
-            "Your community shares energy after delivery, by what meters measured and by your limits: "
-            "there is nothing to order beforehand.",
+            _(
+                "Your community shares energy after delivery, by what meters measured and by your limits:"
+                " there is nothing to order beforehand."
+            ),
         )
 
 
@@ -144,18 +153,20 @@ def require_member(connection: Connection, participant_id: str, *, at_s: int) ->
     """Raises OrderRefusedError for whoever is no member in good standing with a supply contract at `at_s`."""
     person = participant(connection, participant_id)
     if person is None or person.role != "household":
-        raise OrderRefusedError("not-a-member", "Only members can place orders.")
+        raise OrderRefusedError("not-a-member", _("Only members can place orders."))
     if person.is_suspended:
-        raise OrderRefusedError("suspended", "Your membership is suspended. Your operator can tell you why.")
+        raise OrderRefusedError("suspended", _("Your membership is suspended. Your operator can tell you why."))
     if contract_at(connection, participant_id, at_s) is None:
-        raise OrderRefusedError("no-contract", "You have no active supply contract for this interval.")
+        raise OrderRefusedError("no-contract", _("You have no active supply contract for this interval."))
 
 
 def require_point(connection: Connection, point_id: str, *, participant_id: str) -> MeteringPoint:
     """The member's own metering point, held until this transaction ends. Raises OrderRefusedError."""
     point = locked_metering_point(connection, point_id)
     if point is None or point.participant_id != participant_id:
-        raise OrderRefusedError("unknown-metering-point", f"You have no metering point {point_id}.")
+        raise OrderRefusedError(
+            "unknown-metering-point", _("You have no metering point %(point_id)s.", point_id=point_id)
+        )
     return point
 
 
@@ -168,8 +179,12 @@ def require_credit(connection: Connection, participant_id: str, *, at_s: int) ->
         beyond_cents = -(-beyond_nano // NANO_PER_CENT)
         raise OrderRefusedError(
             "credit-limit",
-            f"You owe {_money(beyond_cents, currency)} more than your credit limit of {_money(limit_cents, currency)}: "
-            "pay your invoice first. Your supplier delivers meanwhile, and you can sell.",
+            _(
+                "You owe %(beyond_cents)s more than your credit limit of %(limit_cents)s: pay your "
+                "invoice first. Your supplier delivers meanwhile, and you can sell.",
+                beyond_cents=_money(beyond_cents, currency),
+                limit_cents=_money(limit_cents, currency),
+            ),
         )
 
 
@@ -181,12 +196,19 @@ def require_price(limit_micro_per_kwh: int) -> None:
     """Raises OrderRefusedError for a price off the tick or out of any reason."""
     if limit_micro_per_kwh % PRICE_TICK_MICRO_PER_KWH:
         raise OrderRefusedError(
-            "off-tick", f"Prices are multiples of {PRICE_TICK_MICRO_PER_KWH} micro-units per kWh (0.01 ct)."
+            "off-tick",
+            _(
+                "Prices are multiples of %(PRICE_TICK_MICRO_PER_KWH)s micro-units per kWh (0.01 ct).",
+                PRICE_TICK_MICRO_PER_KWH=PRICE_TICK_MICRO_PER_KWH,
+            ),
         )
     if abs(limit_micro_per_kwh) > PRICE_MICRO_PER_KWH_MAX:
         raise OrderRefusedError(
             "price-range",
-            f"Prices go from -{PRICE_MICRO_PER_KWH_MAX} to {PRICE_MICRO_PER_KWH_MAX} micro-units per kWh.",
+            _(
+                "Prices go from -%(PRICE_MICRO_PER_KWH_MAX)s to %(PRICE_MICRO_PER_KWH_MAX)s micro-units per kWh.",
+                PRICE_MICRO_PER_KWH_MAX=PRICE_MICRO_PER_KWH_MAX,
+            ),
         )
 
 
@@ -197,15 +219,20 @@ def _require_firm_first(connection: Connection, wish: HandOrder) -> None:
         return
     lost_load = island.lost_load_micro_per_kwh
     if wish.limit_micro_per_kwh > lost_load or (wish.side is Side.BUY and wish.limit_micro_per_kwh == lost_load):
-        raise OrderRefusedError("price-range", f"On an island bids stay below {lost_load}, and offers not above it.")
+        raise OrderRefusedError(
+            "price-range",
+            _("On an island bids stay below %(lost_load)s, and offers not above it.", lost_load=lost_load),
+        )
 
 
 def _require_quantity(connection: Connection, wish: HandOrder, point: MeteringPoint) -> None:
     if wish.quantity_wh <= 0:
-        raise OrderRefusedError("quantity", "The energy has to be more than nothing.")
+        raise OrderRefusedError("quantity", _("The energy has to be more than nothing."))
     steps, standing_wh = standing_steps(connection, point.id, start_s=wish.start_s, side=wish.side)
     if steps >= STEPS_MAX:
-        raise OrderRefusedError("too-many-steps", f"At most {STEPS_MAX} orders per side and interval.")
+        raise OrderRefusedError(
+            "too-many-steps", _("At most %(STEPS_MAX)s orders per side and interval.", STEPS_MAX=STEPS_MAX)
+        )
     _require_room(connection, wish, point, standing_wh=standing_wh)
 
 
@@ -217,7 +244,12 @@ def _require_room(connection: Connection, wish: HandOrder, point: MeteringPoint,
     if wanted_wh > rating_wh:
         raise OrderRefusedError(
             "above-rating",
-            f"Your connection carries {rating_wh} Wh in this interval, and {standing_wh} Wh are ordered already.",
+            _(
+                "Your connection carries %(rating_wh)s Wh in this interval, and %(standing_wh)s Wh are "
+                "ordered already.",
+                rating_wh=rating_wh,
+                standing_wh=standing_wh,
+            ),
         )
     for envelope in envelopes(connection, start_s=wish.start_s, end_s=wish.start_s + 1, points=[point.id]):
         limit_w = envelope.export_limit_w if wish.side is Side.SELL else envelope.import_limit_w
@@ -225,6 +257,10 @@ def _require_room(connection: Connection, wish: HandOrder, point: MeteringPoint,
         if wanted_wh > room_wh:
             raise OrderRefusedError(
                 "above-envelope",
-                f"The network has room for {room_wh} Wh of yours in this interval, "
-                f"and {standing_wh} Wh are ordered already.",
+                _(
+                    "The network has room for %(room_wh)s Wh of yours in this interval, and %(standing_wh)s "
+                    "Wh are ordered already.",
+                    room_wh=room_wh,
+                    standing_wh=standing_wh,
+                ),
             )

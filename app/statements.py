@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, select
 
 from app.errors import InputError
+from app.languages import marked
 from app.local_time import LocalMonth, month_of
 from app.member_costs import supplied_energy, tariff_schedule
 from app.storage.store.community import Community, the_community
@@ -26,27 +27,27 @@ from contracts.transfers import TransferKind, member_account
 from meters.interval import DeliveryInterval
 
 ITEM_TEXT = {
-    BillItem.ENERGY_BOUGHT: "Energy from neighbours",
-    BillItem.ENERGY_SOLD: "Energy to neighbours",
-    BillItem.PLATFORM_FEE: "Community fee",
-    BillItem.GRID_FEE: "Grid fee",
-    BillItem.GRID_FEE_DISCOUNT: "Grid fee, discount for local energy",
-    BillItem.LEVIES: "Levies",
-    BillItem.LEVIES_DISCOUNT: "Levies, discount for local energy",
-    BillItem.VAT: "VAT on what you bought",
-    BillItem.VAT_ON_SALES: "VAT on what you sold",
-    BillItem.CURTAILMENT: "Compensation for solar held back",
-    BillItem.CONGESTION_REBATE: "Network balance, shared by all homes",
-    BillItem.LOSSES: "Network losses and balancing, shared by use",
-    BillItem.DEVIATION: "Deviation from flexible orders",
-    BillItem.CARRIED: "Rounding, earlier and this month",
-    BillItem.PAYMENT: "Payments",
-    BillItem.SUPPLIER_ENERGY: "Energy from your supplier",
-    BillItem.SUPPLIER_GRID_FEE: "Grid fee",
-    BillItem.SUPPLIER_LEVIES: "Levies",
-    BillItem.SUPPLIER_VAT: "VAT",
-    BillItem.FEED_IN: "Feed-in to your supplier",
-    BillItem.VAT_ON_FEED_IN: "VAT on feed-in",
+    BillItem.ENERGY_BOUGHT: marked("Energy from neighbours"),
+    BillItem.ENERGY_SOLD: marked("Energy to neighbours"),
+    BillItem.PLATFORM_FEE: marked("Community fee"),
+    BillItem.GRID_FEE: marked("Grid fee"),
+    BillItem.GRID_FEE_DISCOUNT: marked("Grid fee, discount for local energy"),
+    BillItem.LEVIES: marked("Levies"),
+    BillItem.LEVIES_DISCOUNT: marked("Levies, discount for local energy"),
+    BillItem.VAT: marked("VAT on what you bought"),
+    BillItem.VAT_ON_SALES: marked("VAT on what you sold"),
+    BillItem.CURTAILMENT: marked("Compensation for solar held back"),
+    BillItem.CONGESTION_REBATE: marked("Network balance, shared by all homes"),
+    BillItem.LOSSES: marked("Network losses and balancing, shared by use"),
+    BillItem.DEVIATION: marked("Deviation from flexible orders"),
+    BillItem.CARRIED: marked("Rounding, earlier and this month"),
+    BillItem.PAYMENT: marked("Payments"),
+    BillItem.SUPPLIER_ENERGY: marked("Energy from your supplier"),
+    BillItem.SUPPLIER_GRID_FEE: marked("Grid fee"),
+    BillItem.SUPPLIER_LEVIES: marked("Levies"),
+    BillItem.SUPPLIER_VAT: marked("VAT"),
+    BillItem.FEED_IN: marked("Feed-in to your supplier"),
+    BillItem.VAT_ON_FEED_IN: marked("VAT on feed-in"),
 }
 
 

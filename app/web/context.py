@@ -5,6 +5,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from flask import abort, g, request
+from flask_babel import gettext as _
 from sqlalchemy import Engine
 
 from app.local_time import LocalDay, day_of
@@ -84,14 +85,14 @@ def day_asked_for() -> LocalDay:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        abort(404, "There is no such day: write it as YYYY-MM-DD.")
+        abort(404, _("There is no such day: write it as YYYY-MM-DD."))
     if day.year not in YEARS:
-        abort(404, "There is nothing so far away in time.")
+        abort(404, _("There is nothing so far away in time."))
     return LocalDay(date=day, zone=page().zone, interval_s=page().interval_s)
 
 
 def require_interval(start_s: int) -> int:
     """`start_s` if an interval of this community starts there. Aborts with 404 otherwise."""
     if start_s % page().interval_s:
-        abort(404, "No interval starts at that moment.")
+        abort(404, _("No interval starts at that moment."))
     return start_s

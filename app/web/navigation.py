@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from flask_babel import lazy_gettext
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -19,22 +21,22 @@ class Place:
 
 
 HOUSEHOLD = (
-    Place(endpoint="household.home", label="Home", icon="home"),
-    Place(endpoint="household.prices", label="Prices", icon="price", within=("household.why",)),
-    Place(endpoint="household.orders", label="Trades", icon="trades", within=("household.place",)),
+    Place(endpoint="household.home", label=lazy_gettext("Home"), icon="home"),
+    Place(endpoint="household.prices", label=lazy_gettext("Prices"), icon="price", within=("household.why",)),
+    Place(endpoint="household.orders", label=lazy_gettext("Trades"), icon="trades", within=("household.place",)),
     Place(
         endpoint="household.statements",
-        label="Statements",
-        short="Bills",
+        label=lazy_gettext("Statements"),
+        short=lazy_gettext("Bills"),
         icon="bill",
         within=("household.statement", "household.origin", "household.verify_bill", "household.check_bill"),
     ),
-    Place(endpoint="household.history", label="History", within=("household.history_period",)),
-    Place(endpoint="household.preferences", label="Preferences", within=("household.save_preferences",)),
-    Place(endpoint="household.devices", label="Devices"),
+    Place(endpoint="household.history", label=lazy_gettext("History"), within=("household.history_period",)),
+    Place(endpoint="household.preferences", label=lazy_gettext("Preferences"), within=("household.save_preferences",)),
+    Place(endpoint="household.devices", label=lazy_gettext("Devices")),
     Place(
         endpoint="household.more",
-        label="More",
+        label=lazy_gettext("More"),
         icon="more",
         within=(
             "household.sharing",
@@ -48,25 +50,27 @@ HOUSEHOLD = (
     ),
 )
 OPERATOR = (
-    Place(endpoint="operator.dashboard", label="Overview", icon="overview"),
-    Place(endpoint="operator.network", label="Network", icon="network"),
-    Place(endpoint="operator.rounds", label="Rounds", icon="rounds", within=("operator.round_page",)),
-    Place(endpoint="operator.devices", label="Devices", icon="gateway"),
-    Place(endpoint="operator.settlement", label="Settlement"),
-    Place(endpoint="treasury.accounts", label="Accounts", within=("treasury.import_bank",)),
+    Place(endpoint="operator.dashboard", label=lazy_gettext("Overview"), icon="overview"),
+    Place(endpoint="operator.network", label=lazy_gettext("Network"), icon="network"),
+    Place(endpoint="operator.rounds", label=lazy_gettext("Rounds"), icon="rounds", within=("operator.round_page",)),
+    Place(endpoint="operator.devices", label=lazy_gettext("Devices"), icon="gateway"),
+    Place(endpoint="operator.settlement", label=lazy_gettext("Settlement")),
+    Place(endpoint="treasury.accounts", label=lazy_gettext("Accounts"), within=("treasury.import_bank",)),
     Place(
         endpoint="operator.member_list",
-        label="Members",
+        label=lazy_gettext("Members"),
         within=("operator.member_page", "operator.new_member", "operator.member_files"),
     ),
     Place(
         endpoint="operator.more",
-        label="More",
+        label=lazy_gettext("More"),
         icon="more",
         within=("operator.audit_log", "operator.tariffs", "operator.look_at_tariff", "operator.add_tariff"),
     ),
 )
-TREASURER = (Place(endpoint="treasury.accounts", label="Accounts", icon="bill", within=("treasury.import_bank",)),)
+TREASURER = (
+    Place(endpoint="treasury.accounts", label=lazy_gettext("Accounts"), icon="bill", within=("treasury.import_bank",)),
+)
 _BY_ROLE = {"household": HOUSEHOLD, "operator": OPERATOR, "treasurer": TREASURER}
 
 

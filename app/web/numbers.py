@@ -2,6 +2,8 @@
 
 from decimal import Decimal, InvalidOperation
 
+from flask_babel import gettext as _
+
 from matching.orders import PRICE_TICK_MICRO_PER_KWH
 
 
@@ -14,29 +16,36 @@ def typed_price_micro(text: str, *, micro_per_unit: int, unit: str) -> int:
 
     A comma counts as the decimal point. Raises TypedNumberError.
     """
-    value = _decimal(text, f"Type a price in {unit}, for example {'21.5' if micro_per_unit == 10_000 else '0.215'}.")
+    value = _decimal(
+        text,
+        _(
+            "Type a price in %(unit)s, for example %(example)s.",
+            unit=unit,
+            example="21.5" if micro_per_unit == 10_000 else "0.215",
+        ),
+    )
     micro = value * micro_per_unit
     if micro % PRICE_TICK_MICRO_PER_KWH:
         tick = Decimal(PRICE_TICK_MICRO_PER_KWH) / micro_per_unit
-        raise TypedNumberError(f"Prices go in steps of {tick.normalize():f} {unit}.")
+        raise TypedNumberError(_("Prices go in steps of %(step)s %(unit)s.", step=f"{tick.normalize():f}", unit=unit))
     return int(micro)
 
 
 def typed_energy_wh(text: str) -> int:
     """An energy typed in kWh as whole Wh, above zero. Raises TypedNumberError."""
-    value = _decimal(text, "Type an energy in kWh, for example 1.5.") * 1000
+    value = _decimal(text, _("Type an energy in kWh, for example 1.5.")) * 1000
     if value <= 0:
-        raise TypedNumberError("The energy must be more than zero.")
+        raise TypedNumberError(_("The energy must be more than zero."))
     if value % 1:
-        raise TypedNumberError("Energy is counted in whole watt-hours: use at most three decimals.")
+        raise TypedNumberError(_("Energy is counted in whole watt-hours: use at most three decimals."))
     return int(value)
 
 
 def typed_cents(text: str) -> int:
     """A sum of money typed in units of currency as whole cents, above zero. Raises TypedNumberError."""
-    value = _decimal(text, "Type a sum, for example 12.50.") * 100
+    value = _decimal(text, _("Type a sum, for example 12.50.")) * 100
     if value <= 0 or value % 1:
-        raise TypedNumberError("Type a sum above zero with at most two decimals.")
+        raise TypedNumberError(_("Type a sum above zero with at most two decimals."))
     return int(value)
 
 

@@ -3,16 +3,31 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flask_babel import gettext as _
+
 from app.feeder_room import Drawing, StoppedBy, stopped_by
+from app.languages import marked
 from app.storage.store.community import Envelope
 from app.storage.store.members import MeteringPoint
 from app.web.formats import Formats
 
 BECAUSE = {
-    "voltage_high": "at {name} the voltage would rise above its limit if the plants around it fed in more",
-    "voltage_low": "at {name} the voltage would fall below its limit otherwise",
-    "line_loading": "the line {name} would carry too much if the plants behind it fed in more",
-    "trafo_loading": "the transformer {name} would carry too much if the plants behind it fed in more",
+    "voltage_high": marked(
+        "You may feed in up to %(limit)s between %(start)s and %(end)s, of %(plant)s that your plant can give, because "
+        "at %(name)s the voltage would rise above its limit if the plants around it fed in more."
+    ),
+    "voltage_low": marked(
+        "You may feed in up to %(limit)s between %(start)s and %(end)s, of %(plant)s that your plant can give, because "
+        "at %(name)s the voltage would fall below its limit otherwise."
+    ),
+    "line_loading": marked(
+        "You may feed in up to %(limit)s between %(start)s and %(end)s, of %(plant)s that your plant can give, because "
+        "the line %(name)s would carry too much if the plants behind it fed in more."
+    ),
+    "trafo_loading": marked(
+        "You may feed in up to %(limit)s between %(start)s and %(end)s, of %(plant)s that your plant can give, because "
+        "the transformer %(name)s would carry too much if the plants behind it fed in more."
+    ),
 }
 
 
@@ -51,11 +66,21 @@ def kilowatts(power_w: int, fmt: Formats) -> str:
 
 
 def _sentence(envelope: Envelope, point: MeteringPoint, stop: StoppedBy | None, fmt: Formats, minutes: int) -> str:
-    start, end = fmt.time(envelope.start_s), fmt.time(envelope.start_s + minutes * 60)
-    room = f"You may feed in up to {kilowatts(envelope.export_limit_w, fmt)} between {start} and {end}"
+    values = {
+        "limit": kilowatts(envelope.export_limit_w, fmt),
+        "start": fmt.time(envelope.start_s),
+        "end": fmt.time(envelope.start_s + minutes * 60),
+    }
     if envelope.export_limit_w >= point.generation_w:
-        return f"{room}, which is all your plant can give: the network has room for it."
+        return _(
+            "You may feed in up to %(limit)s between %(start)s and %(end)s, which is all your plant can give: the "
+            "network has room for it.",
+            **values,
+        )
     if stop is None:
-        return f"{room}, because the network is at its limits already by what flows anyway."
-    reason = BECAUSE[stop.kind].format(name=stop.name)
-    return f"{room}, of {kilowatts(point.generation_w, fmt)} that your plant can give, because {reason}."
+        return _(
+            "You may feed in up to %(limit)s between %(start)s and %(end)s, because the network is at its limits "
+            "already by what flows anyway.",
+            **values,
+        )
+    return _(BECAUSE[stop.kind], **values, name=stop.name, plant=kilowatts(point.generation_w, fmt))

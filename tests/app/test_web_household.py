@@ -111,7 +111,7 @@ def amber_start_s(app: Flask) -> int:
 def test_why_names_the_element_that_limited_and_draws_both_curves(street_app: Flask) -> None:
     response = member(street_app, "M05").get(f"/why/{amber_start_s(street_app)}")
     page = shown(response.text)
-    assert "Lindenweg station : it was full (100.0 %)" in page
+    assert "Lindenweg station : it was full (100.0%)" in page
     assert 'class="stroke-demand" d="M' in response.text
     assert 'class="stroke-supply" d="M' in response.text
     assert "Your part You offered" in page

@@ -53,7 +53,7 @@ def test_the_overview_begins_with_what_needs_attention(street_app: Flask) -> Non
 def test_a_round_shows_its_binding_limit_with_name_and_shadow_price(street_app: Flask) -> None:
     page = shown(member(street_app, "OP").get(f"/operator/rounds/{amber_start_s(street_app)}").text)
     assert "Amber" in page
-    assert re.search(r"Transformer loading Lindenweg station 100\.0 % (99\.\d|100\.0) % [\d.]+ ct per %", page)
+    assert re.search(r"Transformer loading Lindenweg station 100\.0% (99\.\d|100\.0)% [\d.]+ ct per %", page)
     assert re.search(r"Solved by [^.]*HiGHS", page)
     assert "Checked by pandapower.runpp" in page
     assert re.search(r"MP-M0[35] \d sell, curtailable", page)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from flask_babel import lazy_gettext
 from sqlalchemy import Connection, RowMapping, func, select
 
 from app.storage.store.orders import ORDERS, ROUNDS
@@ -11,8 +12,16 @@ from app.web.charts.merit_order import merged_steps
 # Below this many homes on one side a curve could be read as somebody's own wish.
 FEWEST_HOMES_SHOWN = 3
 LIGHT_TEXT = {
-    False: {"green": "free", "amber": "full in places", "red": "overloaded"},
-    True: {"green": "all served", "amber": "some held back", "red": "some not served"},
+    False: {
+        "green": lazy_gettext("free"),
+        "amber": lazy_gettext("full in places"),
+        "red": lazy_gettext("overloaded"),
+    },
+    True: {
+        "green": lazy_gettext("all served"),
+        "amber": lazy_gettext("some held back"),
+        "red": lazy_gettext("some not served"),
+    },
 }
 """By whether the community is an island."""
 
@@ -31,7 +40,7 @@ class RoundPrice:
     @property
     def network_text(self) -> str:
         """What the round's light means to a home, in two or three words."""
-        return LIGHT_TEXT[self.is_island].get(self.status or "", "")
+        return str(LIGHT_TEXT[self.is_island].get(self.status or "", ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from flask import flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from app.access import viewer
@@ -51,7 +52,7 @@ def take_signature() -> Response:
     except WalletRefusedError as error:
         flash(str(error), "bad")
     else:
-        flash(f"Your wallet {address} is bound to your account.", "good")
+        flash(_("Your wallet %(address)s is bound to your account.", address=address), "good")
     return redirect(url_for("household.account"))
 
 

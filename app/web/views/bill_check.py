@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from flask import abort, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from werkzeug.datastructures import FileStorage
 
 from app.auth_pages import limiter
@@ -51,7 +52,7 @@ def check_bill() -> ResponseReturnValue:
     """Recompute the chosen month or the file that was sent."""
     dispatch = platform().chain_rpc
     if dispatch is None:
-        return _page(error="The ledger cannot be read from here just now. Try again later."), 503
+        return _page(error=_("The ledger cannot be read from here just now. Try again later.")), 503
     try:
         document = _document()
         checkpoint = _checkpoint()
@@ -59,7 +60,7 @@ def check_bill() -> ResponseReturnValue:
     except (UnreadableStatementError, InputError) as error:
         return _page(error=str(error)), 422
     except (ConnectionError, ChainAnswerError):
-        return _page(error="The ledger does not answer just now. Nothing was checked; try again later."), 503
+        return _page(error=_("The ledger does not answer just now. Nothing was checked; try again later.")), 503
     checked = Checked(
         member=str(document.get("member", "")),
         month=str(document.get("month", "")),
@@ -76,7 +77,7 @@ def _document() -> dict[str, object]:
         try:
             return load_statement(sent.read())
         except UnreadableStatementError as error:
-            raise UnreadableStatementError(f"This file is no statement: {error}.") from error
+            raise UnreadableStatementError(_("This file is no statement: %(error)s.", error=error)) from error
     month = asked_month(request.form.get("month", ""))
     with reading(engine()) as connection:
         return proof_document(connection, participant_id(), month)
@@ -89,13 +90,13 @@ def _checkpoint() -> Checkpoint | None:
     try:
         return load_checkpoint(sent.read())
     except UnreadableStatementError as error:
-        raise UnreadableStatementError(f"The older statement: {error}.") from error
+        raise UnreadableStatementError(_("The older statement: %(error)s.", error=error)) from error
 
 
 def _sent(name: str) -> FileStorage | None:
     """The file of this field; an empty field is sent as a file without a name."""
     if len(request.files) > 2:
-        abort(400, "Send one statement, and one older one at most.")
+        abort(400, _("Send one statement, and one older one at most."))
     sent = request.files.get(name)
     return sent if sent is not None and sent.filename else None
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from flask import Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 
 from app.auth_pages import limiter
 from app.platform import platform
@@ -30,14 +32,14 @@ EXPLORER_LIMITS = "30 per minute"
 TRANSACTIONS_SHOWN = 25
 LARGEST_NONCE = 2**53
 SYSTEM_TEXT = {
-    "platform_fee": "Platform fees collected",
-    "grid_fee": "Grid fees collected",
-    "levies": "Levies collected",
-    "vat": "VAT collected",
-    "congestion": "Held for congestion",
-    "rounding": "Carried from rounding to cents",
-    "market": "Between buyers and sellers",
-    "treasury": "Credit issued, as a debt of the treasury",
+    "platform_fee": lazy_gettext("Platform fees collected"),
+    "grid_fee": lazy_gettext("Grid fees collected"),
+    "levies": lazy_gettext("Levies collected"),
+    "vat": lazy_gettext("VAT collected"),
+    "congestion": lazy_gettext("Held for congestion"),
+    "rounding": lazy_gettext("Carried from rounding to cents"),
+    "market": lazy_gettext("Between buyers and sellers"),
+    "treasury": lazy_gettext("Credit issued, as a debt of the treasury"),
 }
 
 
@@ -57,9 +59,11 @@ def explorer() -> ResponseReturnValue:
         supplies = certificate_supplies(rpc, certificates) if certificates is not None else ()
         shown = [transaction_of(rpc, tx_hash, contracts) for _, tx_hash in written[:TRANSACTIONS_SHOWN]]
     except (ConnectionError, ChainAnswerError):
-        return render_template("public/explorer.html", state=None, trouble="The ledger does not answer just now."), 503
+        return render_template(
+            "public/explorer.html", state=None, trouble=_("The ledger does not answer just now.")
+        ), 503
     if state is None:
-        trouble = "The chain that answers has no such ledger: it is not the community's."
+        trouble = _("The chain that answers has no such ledger: it is not the community's.")
         return render_template("public/explorer.html", state=None, trouble=trouble), 503
     older = written[TRANSACTIONS_SHOWN - 1][0] if len(written) > TRANSACTIONS_SHOWN else None
     return render_template(
@@ -79,44 +83,52 @@ def _below() -> int:
     if asked is None:
         return LARGEST_NONCE
     if not (asked.isascii() and asked.isdigit()) or int(asked) > LARGEST_NONCE:
-        abort(404, "There is nothing in the ledger at that place.")
+        abort(404, _("There is nothing in the ledger at that place."))
     return int(asked)
 
 
 def told(transaction: LedgerTransaction, fmt: Formats) -> list[str]:
     """What a transaction did, a sentence each."""
     if transaction.block_number is None:
-        return ["Signed and on its way; not in the ledger yet."]
+        return [_("Signed and on its way; not in the ledger yet.")]
     if not transaction.succeeded:
-        return ["Refused by the ledger's rules; nothing changed."]
-    return list(dict.fromkeys(_sentence(event, fmt) for event in transaction.events)) or ["Changed nothing here."]
+        return [_("Refused by the ledger's rules; nothing changed.")]
+    return list(dict.fromkeys(_sentence(event, fmt) for event in transaction.events)) or [_("Changed nothing here.")]
 
 
 _SENTENCES: Mapping[str, Callable[[Formats, Sequence[Any]], str]] = {
-    "BatchSettled": lambda fmt, values: (
-        f"Batch {values[0]}: settled {_moment(fmt, values[1])} to {_moment(fmt, values[2])}."
+    "BatchSettled": lambda fmt, values: _(
+        "Batch %(number)s: settled %(first)s to %(last)s.",
+        number=values[0],
+        first=_moment(fmt, values[1]),
+        last=_moment(fmt, values[2]),
     ),
-    "MembersRegistered": lambda _, values: f"{values[1]} members got their place.",
-    "Issued": lambda fmt, values: f"{fmt.money(values[1])} of credit was issued to a member who paid.",
-    "Redeemed": lambda fmt, values: f"{fmt.money(values[1])} of credit was paid out to a member.",
-    "SuccessorAnnounced": lambda fmt, values: (
-        f"A new ledger was announced; it takes over after {_moment(fmt, values[1])}."
+    "MembersRegistered": lambda _fmt, values: _("%(count)s members got their place.", count=values[1]),
+    "Issued": lambda fmt, values: _("%(money)s of credit was issued to a member who paid.", money=fmt.money(values[1])),
+    "Redeemed": lambda fmt, values: _("%(money)s of credit was paid out to a member.", money=fmt.money(values[1])),
+    "SuccessorAnnounced": lambda fmt, values: _(
+        "A new ledger was announced; it takes over after %(moment)s.", moment=_moment(fmt, values[1])
     ),
-    "SuccessorWithdrawn": lambda *_: "The new ledger that was announced does not take over.",
-    "HandedOver": lambda *_: "This ledger ended, and its successor took over.",
-    "BalancesAdopted": lambda *_: "Balances were copied from the ledger before.",
-    "RoleGranted": lambda *_: "It was written down who may settle, issue and pause.",
-    "RoleRevoked": lambda *_: "It was written down who may no longer settle, issue or pause.",
-    "Paused": lambda *_: "The ledger was paused.",
-    "Unpaused": lambda *_: "The ledger goes on.",
-    "PlantAdmitted": lambda *_: "A plant joined those whose energy is certified here.",
-    "Attested": lambda _, values: f"What plants generated in {len(values[0])} intervals was written down.",
-    "Minted": lambda _, values: f"Certificates were issued for {len(values[1])} intervals.",
-    "Retired": lambda _, values: f"Certificates of {len(values[1])} intervals were retired for what members consumed.",
-    "Corrected": lambda fmt, values: (
-        f"{fmt.energy(values[2])} of certificates were burned: less was generated than had been thought."
+    "SuccessorWithdrawn": lambda *_unused: _("The new ledger that was announced does not take over."),
+    "HandedOver": lambda *_unused: _("This ledger ended, and its successor took over."),
+    "BalancesAdopted": lambda *_unused: _("Balances were copied from the ledger before."),
+    "RoleGranted": lambda *_unused: _("It was written down who may settle, issue and pause."),
+    "RoleRevoked": lambda *_unused: _("It was written down who may no longer settle, issue or pause."),
+    "Paused": lambda *_unused: _("The ledger was paused."),
+    "Unpaused": lambda *_unused: _("The ledger goes on."),
+    "PlantAdmitted": lambda *_unused: _("A plant joined those whose energy is certified here."),
+    "Attested": lambda _fmt, values: _(
+        "What plants generated in %(count)s intervals was written down.", count=len(values[0])
     ),
-    "": lambda *_: "Something this page has no words for.",
+    "Minted": lambda _fmt, values: _("Certificates were issued for %(count)s intervals.", count=len(values[1])),
+    "Retired": lambda _fmt, values: _(
+        "Certificates of %(count)s intervals were retired for what members consumed.", count=len(values[1])
+    ),
+    "Corrected": lambda fmt, values: _(
+        "%(energy)s of certificates were burned: less was generated than had been thought.",
+        energy=fmt.energy(values[2]),
+    ),
+    "": lambda *_unused: _("Something this page has no words for."),
 }
 
 

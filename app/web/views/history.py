@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from flask import Response, abort, render_template, url_for
+from flask_babel import gettext as _
 from sqlalchemy import Connection
 
 from app.history import History, HistorySpan, history_of, total_until
@@ -63,9 +64,9 @@ def _asked(key: str) -> Period:
     try:
         period = Period.parse(key, page().zone)
     except ValueError:
-        abort(404, "There is no such period: write it as YYYY, YYYY-MM or YYYY-MM-DD.")
+        abort(404, _("There is no such period: write it as YYYY, YYYY-MM or YYYY-MM-DD."))
     if period.first.year not in YEARS or period.start_s >= page().now_s:
-        abort(404, "That has not begun yet.")
+        abort(404, _("That has not begun yet."))
     return period
 
 

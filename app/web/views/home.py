@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import render_template, request, url_for
+from flask_babel import gettext as _
 from sqlalchemy import Connection
 
 from app.local_time import LocalDay, LocalMonth
@@ -161,8 +162,8 @@ def _price_line(
         []
         if supply is None
         else [
-            ("Supplier charges", supply.supplier_price_micro_per_kwh),
-            ("Supplier pays", supply.feed_in_price_micro_per_kwh),
+            (_("Supplier charges"), supply.supplier_price_micro_per_kwh),
+            (_("Supplier pays"), supply.feed_in_price_micro_per_kwh),
         ]
     )
     points = [
@@ -183,24 +184,30 @@ def _price_line(
 def headline(energy: EnergyOfSpan, fmt: Formats, *, is_today: bool) -> str:
     """The day in one sentence."""
     if not energy.rows:
-        return "Waiting for the first readings." if is_today else "No readings for this day."
-    parts = []
+        return _("Waiting for the first readings.") if is_today else _("No readings for this day.")
+    share, sold = fmt.share(energy.bought_wh / max(energy.import_wh, 1)), fmt.energy(energy.sold_wh)
+    if energy.bought_wh and energy.sold_wh:
+        return _(
+            "%(share)s of what you drew came from neighbours and you sold %(sold)s to neighbours.",
+            share=share,
+            sold=sold,
+        )
     if energy.bought_wh:
-        share = energy.bought_wh / energy.import_wh
-        parts.append(f"{fmt.share(share)} of what you drew came from neighbours")
+        return _("%(share)s of what you drew came from neighbours.", share=share)
     if energy.sold_wh:
-        parts.append(f"you sold {fmt.energy(energy.sold_wh)} to neighbours")
-    if not parts:
-        return "Nothing has been shared with neighbours yet." if is_today else "Nothing was shared with neighbours."
-    sentence = " and ".join(parts)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+        return _("You sold %(sold)s to neighbours.", sold=sold)
+    return _("Nothing has been shared with neighbours yet.") if is_today else _("Nothing was shared with neighbours.")
 
 
 def energy_label(energy: EnergyOfSpan, fmt: Formats) -> str:
     """The energy chart in words."""
-    return (
-        f"Energy by interval: {fmt.energy(energy.import_wh)} came in, {fmt.energy(energy.bought_wh)} of it from "
-        f"neighbours; {fmt.energy(energy.export_wh)} went out, {fmt.energy(energy.sold_wh)} of it to neighbours."
+    return _(
+        "Energy by interval: %(drawn)s came in, %(bought)s of it from neighbours; %(fed)s"
+        " went out, %(sold)s of it to neighbours.",
+        drawn=fmt.energy(energy.import_wh),
+        bought=fmt.energy(energy.bought_wh),
+        fed=fmt.energy(energy.export_wh),
+        sold=fmt.energy(energy.sold_wh),
     )
 
 
@@ -208,15 +215,21 @@ def price_label(prices: tuple[RoundPrice, ...], fmt: Formats) -> str:
     """The price chart in words."""
     known = [row.clearing_price_micro_per_kwh for row in prices if row.clearing_price_micro_per_kwh is not None]
     if not known:
-        return "No prices yet."
-    return f"Price by interval: between {fmt.price(min(known))} and {fmt.price(max(known))}."
+        return _("No prices yet.")
+    return _(
+        "Price by interval: between %(lowest)s and %(highest)s.",
+        lowest=fmt.price(min(known)),
+        highest=fmt.price(max(known)),
+    )
 
 
 def device_problem(devices: tuple[DeviceHealth, ...]) -> str | None:
     """One sentence about meters that do not report, None when all is well."""
     if not devices:
-        return "No meter is connected to your home yet."
+        return _("No meter is connected to your home yet.")
     bad = [device for device in devices if device.health != "good"]
     if not bad:
         return None
-    return f"Meter {bad[0].device_id} {'is late' if bad[0].health == 'late' else 'is silent'}."
+    if bad[0].health == "late":
+        return _("Meter %(id)s is late.", id=bad[0].device_id)
+    return _("Meter %(id)s is silent.", id=bad[0].device_id)

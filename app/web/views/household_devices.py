@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from flask import render_template
+from flask_babel import lazy_gettext
 
 from app.feeder_room import drawing_from
 from app.storage.database import reading
@@ -33,36 +34,57 @@ MORE_PAGES = (
     MorePage(
         endpoint="household.history",
         icon="overview",
-        label="History",
-        what="Energy and money by day, month and year.",
+        label=lazy_gettext("History"),
+        what=lazy_gettext("Energy and money by day, month and year."),
     ),
     MorePage(
         endpoint="household.sharing",
         icon="members",
-        label="Who supplied whom",
-        what="Where your energy came from, and the neighbourhood's as a picture.",
+        label=lazy_gettext("Who supplied whom"),
+        what=lazy_gettext("Where your energy came from, and the neighbourhood's as a picture."),
     ),
     MorePage(
-        endpoint="household.preferences", icon="sliders", label="Preferences", what="Your two limits, and a pause."
+        endpoint="household.preferences",
+        icon="sliders",
+        label=lazy_gettext("Preferences"),
+        what=lazy_gettext("Your two limits, and a pause."),
     ),
-    MorePage(endpoint="household.account", icon="bill", label="Account", what="Balance, invoices, payments."),
-    MorePage(endpoint="household.devices", icon="meter", label="Devices", what="Your meter and how well it reports."),
+    MorePage(
+        endpoint="household.account",
+        icon="bill",
+        label=lazy_gettext("Account"),
+        what=lazy_gettext("Balance, invoices, payments."),
+    ),
+    MorePage(
+        endpoint="household.devices",
+        icon="meter",
+        label=lazy_gettext("Devices"),
+        what=lazy_gettext("Your meter and how well it reports."),
+    ),
     MorePage(
         endpoint="household.follow",
         icon="path",
-        label="Follow one kWh",
-        what="From the reading to the proof, with everything in between.",
+        label=lazy_gettext("Follow one kWh"),
+        what=lazy_gettext("From the reading to the proof, with everything in between."),
     ),
     MorePage(
         endpoint="household.notices",
         icon="bell",
-        label="Notices",
-        what="What is new, and whether by e-mail.",
+        label=lazy_gettext("Notices"),
+        what=lazy_gettext("What is new, and whether by e-mail."),
     ),
     MorePage(
-        endpoint="household.own_data", icon="shield", label="Your data", what="What is kept, export all of it, leave."
+        endpoint="household.own_data",
+        icon="shield",
+        label=lazy_gettext("Your data"),
+        what=lazy_gettext("What is kept, export all of it, leave."),
     ),
-    MorePage(endpoint="public.help_page", icon="help", label="Help and glossary", what="How it works, word by word."),
+    MorePage(
+        endpoint="public.help_page",
+        icon="help",
+        label=lazy_gettext("Help and glossary"),
+        what=lazy_gettext("How it works, word by word."),
+    ),
 )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from flask import abort, redirect, render_template, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from app.local_time import month_of
@@ -41,7 +42,7 @@ def follow_interval(start_s: int) -> str:
     present = page()
     require_interval(start_s)
     if present.community is None or start_s > present.now_s + 86_400:
-        abort(404, "That interval is too far away.")
+        abort(404, _("That interval is too far away."))
     with reading(engine()) as connection:
         trip = journey(connection, participant_id(), present.community, start_s)
     rows = payment_rows(trip.transfers, member_account(participant_id()))
@@ -66,7 +67,7 @@ def payment_rows(transfers: tuple[Transfer, ...], account: str) -> tuple[Payment
     rows = sorted(transfers, key=lambda transfer: order.index(item_of(transfer)))
     return tuple(
         PaymentRow(
-            text=ITEM_TEXT[item_of(transfer)],
+            text=_(ITEM_TEXT[item_of(transfer)]),
             energy_wh=transfer.energy_wh,
             price_micro_per_kwh=transfer.price_micro_per_kwh,
             amount_nano=paid_nano(transfer, account),

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, abort, render_template, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 
 from app.access import Access, declare
 from app.storage.database import reading
@@ -50,19 +51,31 @@ def attention(state: CommunityState) -> list[tuple[str, str, str, str]]:
     found = []
     red = state.statuses.get("red", 0)
     if red:
-        text = f"{red} {'round' if red == 1 else 'rounds'} today could not keep the network's limits."
-        found.append(("bad", text, url_for("operator.rounds"), "See the rounds"))
+        text = ngettext(
+            "%(num)s round today could not keep the network's limits.",
+            "%(num)s rounds today could not keep the network's limits.",
+            red,
+        )
+        found.append(("bad", text, url_for("operator.rounds"), _("See the rounds")))
     if state.gateways_pending:
-        number = state.gateways_pending
-        text = f"{number} {'gateway waits' if number == 1 else 'gateways wait'} for approval."
-        found.append(("warn", text, url_for("operator.devices"), "Look at the key and approve"))
+        text = ngettext(
+            "%(num)s gateway waits for approval.", "%(num)s gateways wait for approval.", state.gateways_pending
+        )
+        found.append(("warn", text, url_for("operator.devices"), _("Look at the key and approve")))
     if state.alarms_today:
-        number = state.alarms_today
-        text = f"{number} {'batch of readings was' if number == 1 else 'batches of readings were'} refused today."
-        found.append(("warn", text, f"{url_for('operator.devices')}#alarms", "See why"))
+        text = ngettext(
+            "%(num)s batch of readings was refused today.",
+            "%(num)s batches of readings were refused today.",
+            state.alarms_today,
+        )
+        found.append(("warn", text, f"{url_for('operator.devices')}#alarms", _("See why")))
     if state.unsettled_before_now:
-        text = f"{state.unsettled_before_now} rounds older than a day are not settled."
-        found.append(("warn", text, url_for("operator.settlement"), "Open settlement"))
+        text = ngettext(
+            "%(num)s round older than a day is not settled.",
+            "%(num)s rounds older than a day are not settled.",
+            state.unsettled_before_now,
+        )
+        found.append(("warn", text, url_for("operator.settlement"), _("Open settlement")))
     for name in state.leaving:
         text = _("%(member)s asks to leave the community.", member=name)
         found.append(("warn", text, url_for("operator.member_list"), _("Open the members")))
@@ -100,7 +113,7 @@ def round_page(start_s: int) -> str:
             )
         }
     if detail is None:
-        abort(404, "There is no market round for that interval.")
+        abort(404, _("There is no market round for that interval."))
     drawing = network_drawing()
     return render_template(
         "operator/round.html",

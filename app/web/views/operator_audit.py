@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from flask import Response, abort, render_template, request, url_for
+from flask_babel import gettext as _
 
 from app.audit import AuditQuestion, actions, all_entries, audit_page
 from app.local_time import LocalDay
@@ -80,9 +81,9 @@ def _day(text: str | None) -> LocalDay | None:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        abort(400, "Write days as YYYY-MM-DD.")
+        abort(400, _("Write days as YYYY-MM-DD."))
     if day.year not in YEARS:
-        abort(400, "There is nothing so far away in time.")
+        abort(400, _("There is nothing so far away in time."))
     return LocalDay(date=day, zone=page().zone, interval_s=page().interval_s)
 
 
@@ -91,5 +92,5 @@ def _entry_number(name: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal()) or int(text) > LATEST_ENTRY:
-        abort(400, "That page of the log does not exist.")
+        abort(400, _("That page of the log does not exist."))
     return int(text)

@@ -44,13 +44,13 @@ def devices() -> str:
 @operator.post("/gateways/<gateway_id>/approve")
 def approve_gateway(gateway_id: str) -> Response:
     """From now on the readings signed by this gateway's key count."""
-    return _decide(gateway_id, "approved", "Approved: its readings count from now on.")
+    return _decide(gateway_id, "approved", _("Approved: its readings count from now on."))
 
 
 @operator.post("/gateways/<gateway_id>/revoke")
 def revoke_gateway(gateway_id: str) -> Response:
     """From now on readings of this gateway are refused; what was accepted stays."""
-    return _decide(gateway_id, "revoked", "Revoked: its readings are refused from now on. What was accepted stays.")
+    return _decide(gateway_id, "revoked", _("Revoked: its readings are refused from now on. What was accepted stays."))
 
 
 @operator.post("/findings/accept")
@@ -71,7 +71,7 @@ def accept() -> Response:
 def _decide(gateway_id: str, status: str, said: str) -> Response:
     with writing(engine()) as connection:
         if find_gateway(connection, gateway_id) is None:
-            abort(404, "There is no such gateway.")
+            abort(404, _("There is no such gateway."))
         try:
             gateway = set_gateway_status(connection, gateway_id, status)
         except InputError as error:

@@ -61,7 +61,7 @@ def founding_given() -> Response | tuple[str, int]:
     actor, now_s = viewer().id, page().now_s
     with writing(engine()) as connection:
         if find_community(connection) is not None:
-            abort(409, "There is a community already.")
+            abort(409, _("There is a community already."))
         save_founding_steps(connection, given)
         kept = founding_steps(connection)
         found = (*wrong, *problems(kept))

@@ -2,6 +2,7 @@
 
 from flask import Response as FileResponse
 from flask import abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
@@ -46,7 +47,7 @@ def member_files() -> Response | str | tuple[str, int]:
         return redirect(url_for("operator.new_member"))
     members = texts[MEMBERS]
     if not members:
-        abort(400, "Choose the file of members first.")
+        abort(400, _("Choose the file of members first."))
     confirmed = request.form.get("confirmed") == "yes"
     files = read_member_files(members, texts[POINTS] or None, page().zone)
     errors = files.errors or _joined(files, keep=confirmed)

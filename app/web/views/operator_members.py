@@ -81,7 +81,7 @@ def member_page(member_id: str) -> str:
         found = member_detail(connection, member_id, now_s=page().now_s)
         choices = _choices(connection)
     if found is None:
-        abort(404, "There is no such member.")
+        abort(404, _("There is no such member."))
     today = page().today.date
     first = date(today.year + today.month // 12, today.month % 12 + 1, 1)
     return render_template("operator/member.html", member=found, next_month=first, today=today, choices=choices)
@@ -150,7 +150,7 @@ def invite_member(member_id: str) -> str:
     with writing(engine()) as connection:
         found = member_detail(connection, member_id, now_s=page().now_s)
         if found is None:
-            abort(404, "There is no such member.")
+            abort(404, _("There is no such member."))
         code = issue_sign_in_code(connection, member_id, now_s=page().now_s)
         entry = AuditEntry(at_s=page().now_s, actor=viewer().id, action="member.invited", subject=member_id)
         record(connection, entry)
@@ -206,7 +206,7 @@ def _day(name: str) -> LocalDay:
     except ValueError as error:
         raise InputError("choose a day") from error
     if day.year not in YEARS or day < page().today.date - timedelta(days=1):
-        raise InputError(f"{day} has passed: nothing changes what was settled, choose a day to come")
+        raise InputError(_("%(day)s has passed: nothing changes what was settled, choose a day to come", day=day))
     return LocalDay(date=day, zone=page().zone, interval_s=page().interval_s)
 
 

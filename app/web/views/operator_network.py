@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import abort, render_template, url_for
+from flask_babel import gettext as _
 
 from app.feeder_room import TABLE_OF_KIND, feeder_rooms
 from app.local_time import day_of
@@ -41,7 +42,7 @@ def network(start_s: int | None) -> str:
             start_s = latest_round_with_state(connection)
         found = None if start_s is None else find_round(connection, require_interval(start_s))
         if start_s is not None and found is None:
-            abort(404, "There is no market round for that interval.")
+            abort(404, _("There is no market round for that interval."))
         near, worst_s = {}, None
         if found is not None:
             step_s = present.interval_s
@@ -111,5 +112,9 @@ def named(
 def map_label(extremes: Extremes, fmt: Formats) -> str:
     """The map in words."""
     if extremes.line is None:
-        return "Map of the network, without loading."
-    return f"Map of the network. The fullest line is {extremes.line[0]} with {fmt.number(extremes.line[1], 1)} percent."
+        return _("Map of the network, without loading.")
+    return _(
+        "Map of the network. The fullest line is %(line)s with %(share)s.",
+        line=extremes.line[0],
+        share=fmt.percent(extremes.line[1], 1),
+    )

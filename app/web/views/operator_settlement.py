@@ -1,6 +1,7 @@
 """Settlement for operators: runs with their state, what is missing, batches, and a run again."""
 
 from flask import abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from app.access import viewer
@@ -33,12 +34,20 @@ def run_month_again() -> Response:
     try:
         month = LocalMonth.parse(request.form.get("month", ""), page().zone)
     except ValueError:
-        abort(400, "This form is incomplete: open it again.")
+        abort(400, _("This form is incomplete: open it again."))
     try:
         run = run_again(platform().run_desk(), month, actor=viewer().id)
     except InputError as error:
         flash(f"{error}.", "bad")
     else:
-        done = f"{run.intervals_changed} intervals changed, {run.transfers_posted} transfers posted"
-        flash(f"Run {run.name} of {month.key}: {done}.", "good" if run.is_complete else "warn")
+        flash(
+            _(
+                "Run %(run)s of %(month)s: intervals changed: %(intervals)s, transfers posted: %(transfers)s.",
+                run=run.name,
+                month=page().fmt.month(month.first),
+                intervals=run.intervals_changed,
+                transfers=run.transfers_posted,
+            ),
+            "good" if run.is_complete else "warn",
+        )
     return redirect(url_for("operator.settlement"))

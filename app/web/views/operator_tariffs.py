@@ -70,7 +70,9 @@ def add_tariff() -> Response | tuple[str, int]:
         with writing(engine()) as connection:
             bring_tariff(connection, version, actor=viewer().id, now_s=page().now_s)
     except (KeyError, TypeError, ValueError, InputError) as error:
-        told = str(error) if isinstance(error, InputError | TariffError) else "This form is incomplete: open it again"
+        told = (
+            str(error) if isinstance(error, InputError | TariffError) else _("This form is incomplete: open it again")
+        )
         return _render({}, error=told), 422
     flash(_("Tariff %(version)s is stored.", version=version.tariff.version), "good")
     return redirect(url_for("operator.tariffs"))

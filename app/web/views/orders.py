@@ -52,7 +52,7 @@ def place() -> Response | tuple[str, int]:
     given = {name: request.form.get(name, "") for name in ("side", "start", "point", "energy", "limit")}
     form = OrderForm(order_id=request.form.get("order_id", ""), **given)
     if not HAND_ORDER_ID.fullmatch(form.order_id):
-        abort(400, "This form is incomplete: open it again.")
+        abort(400, _("This form is incomplete: open it again."))
     present = page()
     try:
         wish = _wish(form)
@@ -62,8 +62,12 @@ def place() -> Response | tuple[str, int]:
     except (TypedNumberError, OrderRefusedError) as error:
         return _render(present.today, form, str(error)), 422
     flash(
-        f"Order placed for {present.fmt.time_span(wish.start_s, present.minutes)}: "
-        f"{present.fmt.energy(wish.quantity_wh)} at {present.fmt.price(wish.limit_micro_per_kwh)}.",
+        _(
+            "Order placed for %(span)s: %(energy)s at %(price)s.",
+            span=present.fmt.time_span(wish.start_s, present.minutes),
+            energy=present.fmt.energy(wish.quantity_wh),
+            price=present.fmt.price(wish.limit_micro_per_kwh),
+        ),
         "good",
     )
     return redirect(url_for("household.orders"))
@@ -74,7 +78,7 @@ def place_suggestion() -> Response:
     """Place what the agent suggested."""
     order_id, start = request.form.get("order_id", ""), request.form.get("start", "")
     if not start.isdecimal() or len(start) > LONGEST_INSTANT:
-        abort(400, "This form is incomplete: open it again.")
+        abort(400, _("This form is incomplete: open it again."))
     try:
         with writing(engine()) as connection:
             place_suggested(connection, participant_id(), order_id, int(start), now_s=page().now_s)
@@ -104,7 +108,7 @@ def cancel(order_id: str) -> Response:
             abort(404, str(error))
         flash(str(error), "bad")
     else:
-        flash("Order cancelled.", "good")
+        flash(_("Order cancelled."), "good")
     return redirect(url_for("household.orders"))
 
 
@@ -116,9 +120,9 @@ def _wish(form: OrderForm) -> HandOrder:
     """What the form asks for. Raises TypedNumberError or OrderRefusedError for what it cannot mean."""
     fmt = page().fmt
     if form.side not in {side.value for side in Side}:
-        raise OrderRefusedError("side", "Choose whether to buy or to sell.")
+        raise OrderRefusedError("side", _("Choose whether to buy or to sell."))
     if not (form.start.isdecimal() and form.start.isascii() and len(form.start) <= LONGEST_INSTANT):
-        raise OrderRefusedError("unknown-interval", "Choose an interval.")
+        raise OrderRefusedError("unknown-interval", _("Choose an interval."))
     return HandOrder(
         order_id=form.order_id,
         participant=participant_id(),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from flask import abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
@@ -75,7 +76,7 @@ def save_preferences() -> Response | tuple[str, int]:
         autonomy=request.form.get("autonomy", standing.preference.autonomy),
     )
     if form.autonomy not in AUTONOMY:
-        abort(400, "Choose what your agent may do.")
+        abort(400, _("Choose what your agent may do."))
     limits = {
         name: _limit(name, text, standing.bounds, form.errors)
         for name, text in (("buy_at_most", form.buy_at_most), ("sell_at_least", form.sell_at_least))
@@ -107,7 +108,7 @@ def _saved(preference: Preference) -> Response:
         save_preference(connection, replace(preference, changed_s=now_s))
         member = preference.participant_id
         record(connection, AuditEntry(at_s=now_s, actor=member, action="preferences.changed", subject=member))
-    flash("Saved. Your agent uses this from the next round it orders for.", "good")
+    flash(_("Saved. Your agent uses this from the next round it orders for."), "good")
     return redirect(url_for("household.preferences"))
 
 
@@ -137,7 +138,11 @@ def _limit(name: str, text: str, bounds: PriceBounds, errors: dict[str, str]) ->
         errors[name] = str(error)
         return None
     if not bounds.feed_in_price <= micro <= bounds.supplier_price:
-        errors[name] = f"Choose between {fmt.price(bounds.feed_in_price)} and {fmt.price(bounds.supplier_price)}."
+        errors[name] = _(
+            "Choose between %(lowest)s and %(highest)s.",
+            lowest=fmt.price(bounds.feed_in_price),
+            highest=fmt.price(bounds.supplier_price),
+        )
         return None
     return micro
 

@@ -3,6 +3,7 @@
 import json
 
 from flask import Response, abort, render_template, url_for
+from flask_babel import gettext as _
 from werkzeug.exceptions import NotFound
 
 from app.energy_origin import origin_of
@@ -89,7 +90,7 @@ def asked_month(key: str) -> LocalMonth:
     try:
         month = LocalMonth.parse(key, page().zone)
     except ValueError:
-        abort(404, "There is no such month: write it as YYYY-MM.")
+        abort(404, _("There is no such month: write it as YYYY-MM."))
     if month.first.year not in YEARS or month.start_s > page().now_s:
-        abort(404, "That month has not begun yet.")
+        abort(404, _("That month has not begun yet."))
     return month

@@ -1,6 +1,7 @@
 """The treasurer's pages: invoices, payments, and the bank's statement."""
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from app.access import Access, declare, viewer
@@ -38,7 +39,14 @@ def mark_invoice_paid(invoice_id: str) -> Response:
     except (PaymentRefusedError, TypedNumberError) as error:
         flash(str(error), "bad")
     else:
-        flash(f"Recorded: {page().fmt.cents(payment.amount_cents)} for {invoice_id}.", "good")
+        flash(
+            _(
+                "Recorded: %(amount)s for %(invoice)s.",
+                amount=page().fmt.cents(payment.amount_cents),
+                invoice=invoice_id,
+            ),
+            "good",
+        )
     return redirect(url_for("treasury.accounts"))
 
 
@@ -47,16 +55,16 @@ def import_bank() -> Response | str | tuple[str, int]:
     """Take in the bank's statement, a CSV file."""
     file = request.files.get("file")
     if file is None or not file.filename:
-        abort(400, "Choose the bank's CSV file.")
+        abort(400, _("Choose the bank's CSV file."))
     try:
         lines = file.read().decode("utf-8-sig").splitlines()
         with writing(engine()) as connection:
             result = import_bank_statement(connection, lines, actor=viewer().id, now_s=page().now_s)
     except UnicodeDecodeError:
-        flash("The file is not text in UTF-8: export it as CSV.", "bad")
+        flash(_("The file is not text in UTF-8: export it as CSV."), "bad")
         return redirect(url_for("treasury.accounts"))
     except InputError as error:
-        flash(f"Nothing was taken from {file.filename[:60]}: {error}.", "bad")
+        flash(_("Nothing was taken from %(filename)s: %(error)s.", filename=file.filename[:60], error=error), "bad")
         return redirect(url_for("treasury.accounts"))
     return _render(result)
 

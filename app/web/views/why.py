@@ -1,6 +1,7 @@
 """One round explained to one member: why this price."""
 
 from flask import abort, redirect, render_template, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from app.feeder_room import drawing_from
@@ -11,7 +12,8 @@ from app.storage.store.rounds import find_round
 from app.web.charts.merit_order import merit_order
 from app.web.context import engine, page, require_interval
 from app.web.explanations import binding_limits, held_back_sentence, price_sentences
-from app.web.read_models.prices import latest_cleared_start_s, price_story
+from app.web.formats import Formats
+from app.web.read_models.prices import PriceStory, latest_cleared_start_s, price_story
 from app.web.room import rooms_of
 from app.web.views.household_access import LATEST_S, household, participant_id
 
@@ -39,7 +41,7 @@ def why(start_s: int) -> str:
         published = envelopes(connection, start_s=start_s, end_s=start_s + 1, points=own)
         before, after = (find_round(connection, start_s + step) for step in (-step_s, step_s))
     if story is None:
-        abort(404, "There is no market round for that interval.")
+        abort(404, _("There is no market round for that interval."))
     drawing = drawing_from(present.community.drawing_json if present.community else None)
     document = story.round.clearing_document()
     feed_in_price = document.get("rules", {}).get("feed_in_price_micro_per_kwh") or 0
@@ -67,10 +69,17 @@ def why(start_s: int) -> str:
         ],
         rooms=rooms_of(points, published, drawing, present.fmt, minutes=present.minutes),
         chart=chart,
-        chart_label=(
-            f"Supply and demand: {present.fmt.energy(story.supply_wh)} offered, {present.fmt.energy(story.demand_wh)} "
-            f"wanted, price {present.fmt.price(story.round.clearing_price_micro_per_kwh)}."
-        ),
+        chart_label=_chart_label(story, present.fmt),
         previous_url=url_for("household.why", start_s=start_s - step_s) if before else None,
         next_url=url_for("household.why", start_s=start_s + step_s) if after else None,
+    )
+
+
+def _chart_label(story: PriceStory, fmt: Formats) -> str:
+    """The curves in words."""
+    return _(
+        "Supply and demand: %(supply)s offered, %(demand)s wanted, price %(price)s.",
+        supply=fmt.energy(story.supply_wh),
+        demand=fmt.energy(story.demand_wh),
+        price=fmt.price(story.round.clearing_price_micro_per_kwh),
     )
