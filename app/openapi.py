@@ -10,6 +10,7 @@ from werkzeug.routing import Rule
 
 from app.access import API_PREFIX, Access, rule_of, scope_of
 from app.api.examples import add_examples
+from app.api.idempotency import HEADER, KEY_PATTERN
 from app.scopes import MEANING, Scope
 
 Operation = dict[str, Any]
@@ -81,6 +82,7 @@ TAGS = {
     "Public": "What everybody may know, without a token",
     "Tokens": "Keys for programs of your own",
     "Your home": "A member's own figures",
+    "Files": "The same for spreadsheets and other programs",
     "Orders": "A member's own orders and windows of energy",
     "Envelopes": "What the network has room for",
     "Accounts": "Balances, invoices, payments",
@@ -113,6 +115,8 @@ def complete_spec(app: APIFlask) -> None:
         for rule, operation in _operations(app, spec["paths"]):
             if rule.endpoint in BODIES:
                 operation["requestBody"] = {"content": {"application/json": BODIES[rule.endpoint]}}
+            if getattr(app.view_functions[rule.endpoint], "takes_key", False):
+                _add_key(operation)
             _complete(operation, access=rule_of(app, rule.endpoint), has_variables=bool(rule.arguments))
             if {"bearer": []} in operation["security"]:
                 operation["security"] = _for_people(scope_of(app, rule.endpoint))
@@ -133,6 +137,14 @@ def _operations(app: Flask, paths: dict[str, dict[str, Operation]]) -> Iterator[
         if rule.rule.startswith(API_PREFIX):
             for method in (rule.methods or set()) & {name.upper() for name in described}:
                 yield rule, described[method.lower()]
+
+
+def _add_key(operation: Operation) -> None:
+    schema = {"type": "string", "pattern": KEY_PATTERN}
+    said = "Makes sending again safe: for a day, the same request with the same key gets the first answer"
+    operation["parameters"].append(
+        {"name": HEADER, "in": "header", "required": False, "description": said, "schema": schema}
+    )
 
 
 def _complete(operation: Operation, *, access: Access | None, has_variables: bool) -> None:

@@ -9,6 +9,7 @@ from app.api.accounts import account_api
 from app.api.battery_reports import battery_api
 from app.api.envelopes import envelope_api
 from app.api.erasures import erasure_api
+from app.api.files import file_api
 from app.api.gateways import gateway_api
 from app.api.history import history_api
 from app.api.households import household_api
@@ -16,6 +17,7 @@ from app.api.meter_health import health_api
 from app.api.orders import order_api
 from app.api.public import public_api
 from app.api.settlement import settlement_api
+from app.api.statement_files import statement_api
 from app.api.tokens import token_api
 from app.api.windows import window_api
 
@@ -31,6 +33,8 @@ BLUEPRINTS: tuple[APIBlueprint, ...] = (
     household_api,
     history_api,
     envelope_api,
+    file_api,
+    statement_api,
     settlement_api,
     erasure_api,
     account_api,

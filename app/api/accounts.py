@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from apiflask import APIBlueprint
+from sqlalchemy import Connection
 
 from app.access import Access, access, viewer
 from app.accounts import account_of, all_accounts
@@ -20,6 +21,7 @@ from app.api.account_schemas import (
     WalletMessage,
     WalletRequest,
 )
+from app.api.idempotency import once, takes_key
 from app.bank_statement import import_bank_statement
 from app.errors import InputError
 from app.payments import InvoiceState, PaymentRefusedError, mark_paid
@@ -97,20 +99,20 @@ def accounts() -> AccountsAnswer:
 @account_api.input(PaidRequest)
 @account_api.output(PaymentAnswer, status_code=201)
 @account_api.doc(responses={409: "This invoice has nothing left to pay"})
+@takes_key
 def record_payment(invoice_id: str, json_data: PaidRequest) -> PaymentAnswer:
     """The money of an invoice has moved at the bank."""
+    actor, now_s = viewer().id, platform().now_s()
+
+    def paid(connection: Connection) -> PaymentAnswer:
+        return _payment(
+            mark_paid(connection, invoice_id, amount_cents=json_data.amount_cents, actor=actor, now_s=now_s)
+        )
+
     try:
-        with writing(platform().engine) as connection:
-            payment = mark_paid(
-                connection,
-                invoice_id,
-                amount_cents=json_data.amount_cents,
-                actor=viewer().id,
-                now_s=platform().now_s(),
-            )
+        return once(PaymentAnswer, paid)
     except PaymentRefusedError as error:
         raise ProblemError(404 if error.slug == "unknown-invoice" else 409, error.slug, str(error)) from error
-    return _payment(payment)
 
 
 @account_api.post("/treasury/bank-statements")

@@ -6,6 +6,7 @@ from typing import Any
 Schema = dict[str, Any]
 
 BY_NAME: dict[str, Any] = {
+    "Idempotency-Key": "5f9c0c1e-order-of-tonight",
     "accepted_wh": 640,
     "action": "order placed",
     "actor": "anna",
@@ -41,6 +42,7 @@ BY_NAME: dict[str, Any] = {
     "credit_limit_nano": 50_000_000_000,
     "csv": "booked_on,amount,currency,reference,bank_reference\n2025-07-03,25.70,EUR,HILL-1,2025-07-03/17\n",
     "cursor": None,
+    "currency": "EUR",
     "curtailed_wh": 0,
     "date": "2025-06-16",
     "day": "2025-06-16",
@@ -59,6 +61,7 @@ BY_NAME: dict[str, Any] = {
     "element": 12,
     "email": "anna@example.org",
     "end_s": 1_750_161_600,
+    "ended_count": 2880,
     "energy_wh": 8000,
     "epoch": 0,
     "expected_count": 96,
@@ -85,12 +88,14 @@ BY_NAME: dict[str, Any] = {
     "import_limit_w": 25_000,
     "import_mwh": 5_120_345_000,
     "import_wh": 640,
+    "interval_minutes": 15,
     "intervals_changed": 3,
     "invoice": "anna-2025-06",
     "invoice_id": "anna-2025-06",
     "is_dark": False,
     "island": None,
     "issued_s": 1_751_500_800,
+    "item": "energy_bought",
     "kept": 1,
     "kind": "final",
     "known": 0,
@@ -138,6 +143,7 @@ BY_NAME: dict[str, Any] = {
     "saved_cents": 1680,
     "scopes": ["own:read", "own:trade"],
     "seq": 96,
+    "settled_count": 2880,
     "shed_wh": 0,
     "side": "buy",
     "signature": "0x" + "1b" * 65,
@@ -150,12 +156,15 @@ BY_NAME: dict[str, Any] = {
     "status": "green",
     "stored_wh": 0,
     "timezone": "Europe/Berlin",
+    "substituted_count": 0,
+    "supplier_only_cents": 4250,
     "to_neighbours_wh": 87_200,
     "to_supplier_wh": 33_300,
     "token": "a-secret-that-is-shown-once",
     "token_id": "9f2c1ab07d3e5846",
     "total_cents": 2570,
     "traded_wh": 18_400,
+    "text": "Energy from neighbours",
     "transfers_posted": 9,
     "trouble": "",
     "tx_hash": None,
@@ -168,6 +177,9 @@ BY_NAME: dict[str, Any] = {
     "with_community_cents": 6740,
 }
 """What a field, parameter or variable of that name may hold; null where a schema allows it and nothing else fits."""
+
+PLAIN: dict[str | None, Any] = {"integer": 0, "number": 0, "string": "", "boolean": False}
+"""Of names without an example of their own."""
 
 
 def add_examples(spec: dict[str, Any]) -> None:
@@ -208,4 +220,8 @@ def _value(name: str, schema: Schema, schemas: dict[str, Schema]) -> Any:  # noq
     if "anyOf" in schema:
         return _value(name, schema["anyOf"][0], schemas)
     # Lists are named in the plural of what is in them.
-    return [_value(name.removesuffix("s"), schema["items"], schemas)] if is_array else schema.get("default")
+    return (
+        [_value(name.removesuffix("s"), schema["items"], schemas)]
+        if is_array
+        else schema.get("default", PLAIN.get(schema.get("type")))
+    )

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from apiflask import APIBlueprint
 from eth_utils.address import to_checksum_address
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from app.access import Access, access, calling_gateway, viewer
@@ -21,6 +22,7 @@ from app.api.gateway_schemas import (
     SetPointAnswer,
     SetPointsAnswer,
 )
+from app.api.idempotency import once, request_caller, takes_key
 from app.api.schemas import IntervalQuery
 from app.audit import AuditEntry, record
 from app.auth import hash_of, new_code
@@ -97,11 +99,12 @@ def get_set_points(query_data: IntervalQuery) -> SetPointsAnswer:
 @gateway_api.doc(
     responses={403: "The code was used before or is too old", 409: "The key is in use", 503: "There is no ledger yet"}
 )
+@takes_key
 def enrol(json_data: EnrolRequest) -> EnrolAnswer:
     """Enrol a gateway with its one-time code. It stays pending until an operator approves it."""
-    token = new_code()
-    now_s = platform().now_s()
-    with writing(platform().engine) as connection:
+    token, now_s = new_code(), platform().now_s()
+
+    def enrolled(connection: Connection) -> EnrolAnswer:
         community = the_community(connection)
         domain = community.signing_domain
         if domain is None:
@@ -120,15 +123,16 @@ def enrol(json_data: EnrolRequest) -> EnrolAnswer:
             raise ProblemError(403, "code-refused", "This code was used before or is too old: ask for a new one.")
         record(connection, AuditEntry(at_s=now_s, actor=gateway.id, action="enrolled", subject=json_data.address))
         device_ids = [device.id for device in devices(connection, gateway_id=gateway.id)]
-    answer = DomainAnswer(chain_id=domain.chain_id, verifying_contract=domain.verifying_contract)
-    return EnrolAnswer(
-        gateway=gateway.id,
-        token=token,
-        status=gateway.status,
-        domain=answer,
-        devices=device_ids,
-        interval_minutes=community.market_time_unit_minutes,
-    )
+        return EnrolAnswer(
+            gateway=gateway.id,
+            token=token,
+            status=gateway.status,
+            domain=DomainAnswer(chain_id=domain.chain_id, verifying_contract=domain.verifying_contract),
+            devices=device_ids,
+            interval_minutes=community.market_time_unit_minutes,
+        )
+
+    return once(EnrolAnswer, enrolled, caller=request_caller())
 
 
 @gateway_api.get("/gateways")
@@ -146,19 +150,22 @@ def list_gateways() -> GatewaysAnswer:
 @gateway_api.input(NewGateway)
 @gateway_api.output(EnrolmentCode, status_code=201)
 @gateway_api.doc(responses={409: "There is one of this id"})
+@takes_key
 def create_gateway(json_data: NewGateway) -> EnrolmentCode:
     """Register a gateway and get its one-time enrolment code."""
-    code = new_code()
-    now_s = platform().now_s()
+    code, actor, now_s = new_code(), viewer().id, platform().now_s()
     expires_s = now_s + ENROLMENT_CODE_S
+    gateway = Gateway(id=json_data.id, name=json_data.name)
+
+    def added(connection: Connection) -> EnrolmentCode:
+        add_gateway(connection, gateway, code_hash=hash_of(code), code_expires_s=expires_s)
+        record(connection, AuditEntry(at_s=now_s, actor=actor, action="gateway added", subject=gateway.id))
+        return EnrolmentCode(gateway=gateway.id, code=code, expires_s=expires_s)
+
     try:
-        with writing(platform().engine) as connection:
-            gateway = Gateway(id=json_data.id, name=json_data.name)
-            add_gateway(connection, gateway, code_hash=hash_of(code), code_expires_s=expires_s)
-            record(connection, AuditEntry(at_s=now_s, actor=viewer().id, action="gateway added", subject=gateway.id))
+        return once(EnrolmentCode, added)
     except IntegrityError as error:
         raise ProblemError(409, "gateway-exists", f"There is a gateway {json_data.id} already.") from error
-    return EnrolmentCode(gateway=gateway.id, code=code, expires_s=expires_s)
 
 
 @gateway_api.post("/gateways/<gateway_id>/approve")

@@ -3,8 +3,10 @@
 import secrets
 
 from apiflask import APIBlueprint
+from sqlalchemy import Connection
 
 from app.access import Access, access, viewer
+from app.api.idempotency import once, takes_key
 from app.api.schemas import OrderAnswer, OrderRequest, OrdersAnswer, SpanQuery, TradeAnswer
 from app.api.spans import checked
 from app.audit import AuditEntry, record
@@ -47,6 +49,7 @@ def list_orders(query_data: SpanQuery) -> OrdersAnswer:
 @order_api.input(OrderRequest)
 @order_api.output(OrderAnswer, status_code=201)
 @order_api.doc(responses=REFUSED)
+@takes_key
 def place_order(json_data: OrderRequest) -> OrderAnswer:
     """Place an order by hand.
 
@@ -66,13 +69,16 @@ def place_order(json_data: OrderRequest) -> OrderAnswer:
         limit_micro_per_kwh=json_data.limit_micro_per_kwh,
     )
     now_s = platform().now_s()
+
+    def placed(connection: Connection) -> OrderAnswer:
+        order = place_by_hand(connection, wish, now_s=now_s)
+        record(connection, AuditEntry(at_s=now_s, actor=member, action="order placed", subject=order_id))
+        return _answer(order, None)
+
     try:
-        with writing(platform().engine) as connection:
-            placed = place_by_hand(connection, wish, now_s=now_s)
-            record(connection, AuditEntry(at_s=now_s, actor=member, action="order placed", subject=order_id))
+        return once(OrderAnswer, placed)
     except OrderRefusedError as error:
         raise problem_of(error) from error
-    return _answer(placed, None)
 
 
 @order_api.delete("/orders/<order_id>")

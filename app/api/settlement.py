@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from apiflask import APIBlueprint
 
 from app.access import Access, access, viewer
+from app.api.idempotency import repeatable, takes_key
 from app.api.settlement_schemas import GapAnswer, MonthAnswer, MonthsAnswer, RunAgain, RunAnswer
 from app.errors import InputError
 from app.local_time import LocalMonth
@@ -33,6 +34,7 @@ def settlement_runs() -> MonthsAnswer:
 @settlement_api.input(RunAgain)
 @settlement_api.output(RunAnswer, status_code=201)
 @settlement_api.doc(responses={409: "This month cannot be settled now"})
+@takes_key
 def settle_month_again(json_data: RunAgain) -> RunAnswer:
     """Settle a month again with what is known now; only differences are posted."""
     desk = platform().run_desk()
@@ -42,11 +44,11 @@ def settle_month_again(json_data: RunAgain) -> RunAnswer:
         month = LocalMonth.parse(json_data.month, zone)
     except ValueError as error:
         raise ProblemError(422, "no-month", str(error)) from error
+    actor = viewer().id
     try:
-        run = run_again(desk, month, actor=viewer().id)
+        return repeatable(RunAnswer, lambda: _run(state_of(run_again(desk, month, actor=actor))))
     except InputError as error:
         raise ProblemError(409, "cannot-run", f"{error}.") from error
-    return _run(state_of(run))
 
 
 def _month(each: MonthState) -> MonthAnswer:

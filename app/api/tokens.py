@@ -4,9 +4,11 @@ from typing import Any
 
 from apiflask import APIBlueprint
 from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
 
 from app.access import Access, access, token_holder, viewer
 from app.access_tokens import DAY_S, TokenNote, issue_token, revoke_token, tokens_of
+from app.api.idempotency import once, request_caller, takes_key
 from app.api.token_schemas import TokenAnswer, TokenNoteAnswer, TokenRequest, TokensAnswer
 from app.auth import authenticate
 from app.auth_pages import SIGN_IN_LIMITS, guesses_per_account, limiter
@@ -26,26 +28,26 @@ token_api = APIBlueprint("token_api", __name__, tag="Tokens")
 @token_api.input(TokenRequest)
 @token_api.output(TokenAnswer, status_code=201)
 @token_api.doc(responses={401: "Email or password is wrong"})
+@takes_key
 def create_token(json_data: TokenRequest) -> TokenAnswer:
     """Exchange email and password for a token."""
     with reading(platform().engine) as connection:  # checking takes time, in which nobody else may have to wait
         person = authenticate(connection, json_data.email, json_data.password)
     if person is None:
         raise ProblemError(401, "wrong-credentials", "Email or password is wrong.")
-    try:
+    now_s = platform().now_s()
+
+    def issued(connection: Connection) -> TokenAnswer:
         scopes = None if json_data.scopes is None else chosen_scopes(person, json_data.scopes)
-        with writing(platform().engine) as connection:
-            token, note = issue_token(
-                connection,
-                person.id,
-                name=json_data.name,
-                now_s=platform().now_s(),
-                scopes=scopes,
-                lifetime_s=json_data.days * DAY_S,
-            )
+        token, note = issue_token(
+            connection, person.id, name=json_data.name, now_s=now_s, scopes=scopes, lifetime_s=json_data.days * DAY_S
+        )
+        return TokenAnswer(token=token, **_described(note))
+
+    try:
+        return once(TokenAnswer, issued, caller=request_caller())
     except InputError as error:
         raise ProblemError(422, "invalid", str(error)) from error
-    return TokenAnswer(token=token, **_described(note))
 
 
 @token_api.get("/tokens")

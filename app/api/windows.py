@@ -4,9 +4,11 @@ import secrets
 from dataclasses import asdict
 
 from apiflask import APIBlueprint
+from sqlalchemy import Connection
 
 from app.access import Access, access, viewer
 from app.agents.windows import DeviceClass, WindowOrder
+from app.api.idempotency import once, takes_key
 from app.api.orders import REFUSED, problem_of
 from app.api.schemas import SpanQuery
 from app.api.spans import checked
@@ -41,6 +43,7 @@ def list_windows(query_data: SpanQuery) -> WindowsAnswer:
 @window_api.input(WindowRequest)
 @window_api.output(WindowAnswer, status_code=201)
 @window_api.doc(responses=REFUSED)
+@takes_key
 def place(json_data: WindowRequest) -> WindowAnswer:
     """Ask for energy over a window: your agent decides in which intervals, and bids for it.
 
@@ -51,14 +54,17 @@ def place(json_data: WindowRequest) -> WindowAnswer:
     # The member's own name space, as with orders.
     window_id = f"{member}:{json_data.window_id or secrets.token_hex(8)}"
     asked = json_data.model_dump() | {"window_id": window_id, "device": DeviceClass(json_data.device)}
+
+    def placed(connection: Connection) -> WindowAnswer:
+        window = place_window_by_hand(connection, WindowOrder(**asked, participant=member), now_s=now_s)
+        record(connection, AuditEntry(at_s=now_s, actor=member, action="window placed", subject=window_id))
+        (plan,) = window_plans(connection, [window], now_s=now_s)
+        return _answer(plan)
+
     try:
-        with writing(platform().engine) as connection:
-            placed = place_window_by_hand(connection, WindowOrder(**asked, participant=member), now_s=now_s)
-            record(connection, AuditEntry(at_s=now_s, actor=member, action="window placed", subject=window_id))
-            (plan,) = window_plans(connection, [placed], now_s=now_s)
+        return once(WindowAnswer, placed)
     except OrderRefusedError as error:
         raise problem_of(error) from error
-    return _answer(plan)
 
 
 @window_api.delete("/windows/<window_id>")

@@ -21,6 +21,7 @@ from app.storage.reading_tables import (
     ReadingBatchRow,
     ReadingRow,
 )
+from app.storage.request_tables import AccessToken, KeptAnswerRow
 from app.storage.settlement_tables import (
     AllocationRow,
     BatchPart,
@@ -54,6 +55,7 @@ __all__ = [
     "IngestAlarm",
     "IntervalEnergyRow",
     "InvoiceRow",
+    "KeptAnswerRow",
     "LetterRow",
     "MarketChoiceRow",
     "MarketOrder",
@@ -121,19 +123,6 @@ class Participant(SQLModel, table=True):
     sign_in_code_hash: str | None = None
     sign_in_expires_s: int | None = Field(default=None, sa_type=BigInteger)
     created_s: int = Field(default=0, sa_type=BigInteger)
-
-
-class AccessToken(SQLModel, table=True):
-    """A participant's key to the API, for programs of their own. Only the hash of it is known here."""
-
-    __tablename__ = "access_token"
-    token_hash: str = Field(primary_key=True)
-    participant_id: str = Field(foreign_key="participant.id", index=True)
-    name: str
-    scopes: str = Field(sa_column_kwargs={"server_default": text("''")})  # with spaces between
-    created_s: int = Field(sa_type=BigInteger)
-    expires_s: int = Field(sa_type=BigInteger)
-    used_s: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class MeteringPoint(SQLModel, table=True):

@@ -28,7 +28,7 @@ def statements() -> str:
 @household.get("/statements/<month>")
 def statement(month: str) -> str:
     """One month, line by line."""
-    found = _statement(month)
+    found = own_statement(month)
     with reading(engine()) as connection:
         origin = origin_of(connection, participant_id(), found.month)
     return render_template(
@@ -47,21 +47,21 @@ def statement(month: str) -> str:
 @household.get("/statements/<month>.pdf")
 def statement_pdf_file(month: str) -> Response:
     """The month as a tagged PDF."""
-    found = _statement(month)
+    found = own_statement(month)
     return _file(statement_pdf(found, page().fmt, now_s=page().now_s), "application/pdf", found, "pdf")
 
 
 @household.get("/statements/<month>.csv")
 def statement_csv_file(month: str) -> Response:
     """The month as CSV, amounts in whole cents."""
-    found = _statement(month)
+    found = own_statement(month)
     return _file(statement_csv(found).encode(), "text/csv; charset=utf-8", found, "csv")
 
 
 @household.get("/statements/<month>.json")
 def statement_proof_file(month: str) -> Response:
     """What of the month is in the ledger, with everything needed to verify it elsewhere."""
-    found = _statement(month)
+    found = own_statement(month)
     try:
         with reading(engine()) as connection:
             document = proof_document(connection, participant_id(), found.month)
@@ -76,7 +76,8 @@ def _file(content: bytes, content_type: str, found: Statement, ending: str) -> R
     return Response(content, content_type=content_type, headers=headers)
 
 
-def _statement(key: str) -> Statement:
+def own_statement(key: str) -> Statement:
+    """The reader's own statement of a month. Aborts with 404 where there is none."""
     month = asked_month(key)
     try:
         with reading(engine()) as connection:
