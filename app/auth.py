@@ -9,14 +9,21 @@ from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from app.errors import InputError
+from app.storage import tables
 from app.storage.store.members import PARTICIPANTS, Participant, participant, participant_by_email
+from app.storage.tables import core_table
 
+LINKS = core_table(tables.OneTimeLinkRow)
+SIGN_INS = core_table(tables.SignInRow)
 PASSWORD_CHARACTERS_MIN = 10
 PASSWORD_CHARACTERS_MAX = 200
 SIGN_IN_CODE_S = 3 * 86_400
+RECOVERY = "recovery"
+RECOVERY_S = 3600
+"""A link that was asked for by whoever knows an address is short-lived."""
 
 _hasher = PasswordHasher()
 
@@ -42,7 +49,7 @@ def password_fault(password: str, participant: Participant) -> str | None:
 
 
 def set_password(connection: Connection, participant_id: str, password: str) -> None:
-    """Store a new password; every earlier session of this person ends. Raises InputError if it is too weak."""
+    """Store a new password; every session and link of before ends. Raises InputError if it is too weak."""
     person = participant(connection, participant_id)
     if person is None:
         raise InputError(f"there is no member {participant_id!r}")
@@ -52,6 +59,8 @@ def set_password(connection: Connection, participant_id: str, password: str) -> 
     connection.execute(
         update(PARTICIPANTS).where(PARTICIPANTS.c.id == participant_id).values(password_hash=_hasher.hash(password))
     )
+    connection.execute(delete(SIGN_INS).where(SIGN_INS.c.participant_id == participant_id))
+    connection.execute(delete(LINKS).where(LINKS.c.participant_id == participant_id))
 
 
 def authenticate(connection: Connection, email: str, password: str) -> Participant | None:
@@ -67,39 +76,38 @@ def authenticate(connection: Connection, email: str, password: str) -> Participa
     return person if stored else None
 
 
-def issue_sign_in_code(connection: Connection, participant_id: str, *, now_s: int) -> str:
-    """A one-time code that signs this person in once, in place of any earlier one."""
-    code = new_code()
-    changed = connection.execute(
-        update(PARTICIPANTS)
-        .where(PARTICIPANTS.c.id == participant_id)
-        .values(sign_in_code_hash=hash_of(code), sign_in_expires_s=now_s + SIGN_IN_CODE_S)
-    ).rowcount
-    if not changed:
+def has_password(connection: Connection, participant_id: str) -> bool:
+    """Whether a person can sign in with a password."""
+    stored = select(PARTICIPANTS.c.password_hash).where(PARTICIPANTS.c.id == participant_id)
+    return connection.execute(stored).scalar() is not None
+
+
+def issue_sign_in_code(
+    connection: Connection, participant_id: str, *, now_s: int, purpose: str = "link", lifetime_s: int = SIGN_IN_CODE_S
+) -> str:
+    """A one-time code that signs this person in once, in place of any earlier one for the same purpose."""
+    if participant(connection, participant_id) is None:
         raise InputError(f"there is no member {participant_id!r}")
+    same = (LINKS.c.participant_id == participant_id) & (LINKS.c.purpose == purpose)
+    connection.execute(delete(LINKS).where(same | (LINKS.c.expires_s <= now_s)))
+    code = new_code()
+    row = {
+        "code_hash": hash_of(code),
+        "participant_id": participant_id,
+        "purpose": purpose,
+        "expires_s": now_s + lifetime_s,
+    }
+    connection.execute(LINKS.insert(), row)
     return code
 
 
 def spend_sign_in_code(connection: Connection, code: str, *, now_s: int) -> Participant | None:
     """The person a one-time code signs in; None if it is unknown, expired or spent. It is spent now."""
-    known = (PARTICIPANTS.c.sign_in_code_hash == hash_of(code), PARTICIPANTS.c.sign_in_expires_s > now_s)
-    participant_id = connection.execute(select(PARTICIPANTS.c.id).where(*known)).scalar()
-    if participant_id is None:
+    known = (LINKS.c.code_hash == hash_of(code)) & (LINKS.c.expires_s > now_s)
+    participant_id = connection.execute(select(LINKS.c.participant_id).where(known)).scalar()
+    if participant_id is None or not connection.execute(delete(LINKS).where(known)).rowcount:
         return None
-    spent = connection.execute(
-        update(PARTICIPANTS)
-        .where(PARTICIPANTS.c.id == participant_id, *known)
-        .values(sign_in_code_hash=None, sign_in_expires_s=None)
-    ).rowcount
-    return participant(connection, participant_id) if spent else None
-
-
-def session_stamp(connection: Connection, participant_id: str) -> str:
-    """Changes when the person's password does, so that sessions from before are over."""
-    stored = connection.execute(
-        select(PARTICIPANTS.c.password_hash).where(PARTICIPANTS.c.id == participant_id)
-    ).scalar()
-    return hash_of(stored or "")[:16]
+    return participant(connection, participant_id)
 
 
 @cache

@@ -1,37 +1,32 @@
 """Signing in and out in the browser, by password or by a one-time link, and choosing a password."""
 
-from collections.abc import Mapping
-
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 
 from app.access import Access, access, viewer
 from app.audit import AuditEntry, record
-from app.auth import PASSWORD_CHARACTERS_MIN, authenticate, hash_of, set_password, spend_sign_in_code
+from app.auth import PASSWORD_CHARACTERS_MIN, RECOVERY_S, authenticate, set_password, spend_sign_in_code
 from app.errors import InputError
+from app.guess_limits import (
+    LETTERS_PER_ACCOUNT,
+    SIGN_IN_LIMITS,
+    account_asked_for,
+    caller,
+    guesses,
+    guesses_per_account,
+)
+from app.mail import LINK, Letter, post
 from app.platform import platform
+from app.security_pages import recently, site
 from app.sessions import sign_in_browser, sign_out_browser
 from app.storage.database import reading, writing
-from app.storage.store.members import Participant
-
-SIGN_IN_LIMITS = "10 per minute; 60 per hour"
-GUESSES_PER_ACCOUNT = "30 per hour"
+from app.storage.store.members import Participant, participant_by_email
 
 auth_pages = Blueprint("auth", __name__)
-limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=True)
-
-
-def account_guessed() -> str:
-    """The account whose password is being guessed, whatever the way and from wherever; a hash takes little memory."""
-    values = request.form if not request.is_json else request.get_json()
-    email = values.get("email", "") if isinstance(values, Mapping) else ""
-    return "account:" + hash_of(str(email).strip().lower())
-
-
-guesses_per_account = limiter.shared_limit(GUESSES_PER_ACCOUNT, scope="password", key_func=account_guessed)
+limiter = Limiter(caller, storage_uri="memory://", headers_enabled=True)
+"""How often one address may ask for what costs much to answer; each process counts for itself."""
 
 
 @auth_pages.get("/sign-in")
@@ -43,7 +38,7 @@ def sign_in() -> ResponseReturnValue:
 
 @auth_pages.post("/sign-in")
 @access(Access.PUBLIC)
-@limiter.limit(SIGN_IN_LIMITS)
+@guesses.limit(SIGN_IN_LIMITS)
 @guesses_per_account
 def submit_sign_in() -> ResponseReturnValue:
     """Check email and password; the answer does not tell which of them is wrong."""
@@ -76,7 +71,7 @@ def link(code: str) -> ResponseReturnValue:
 
 @auth_pages.post("/sign-in/link/<code>")
 @access(Access.PUBLIC)
-@limiter.limit(SIGN_IN_LIMITS)
+@guesses.limit(SIGN_IN_LIMITS)
 def follow_link(code: str) -> ResponseReturnValue:
     """Spend a one-time link."""
     with writing(platform().engine) as connection:
@@ -89,6 +84,42 @@ def follow_link(code: str) -> ResponseReturnValue:
     return redirect(url_for("auth.password"))
 
 
+@auth_pages.get("/sign-in/forgotten")
+@access(Access.PUBLIC)
+def forgotten() -> str:
+    """The form of somebody who cannot sign in."""
+    return render_template("auth/forgotten.html", sends=platform().settings.mail is not None, sent=False)
+
+
+@auth_pages.post("/sign-in/forgotten")
+@access(Access.PUBLIC)
+@guesses.limit(SIGN_IN_LIMITS)
+@guesses.limit(LETTERS_PER_ACCOUNT, key_func=account_asked_for)
+def ask_for_link() -> ResponseReturnValue:
+    """Post a letter with a link, if there is such an account; the answer does not tell whether there is."""
+    if platform().settings.mail is None:
+        abort(404)
+    present_s = platform().now_s()
+    with writing(platform().engine) as connection:
+        person = participant_by_email(connection, request.form.get("email", ""))
+        if person is not None and person.email:
+            letter = Letter(
+                to=person.email,
+                subject=_("Your link to sign in"),
+                text=_(
+                    "Somebody, probably you, asked for a way to sign in. This link works once, for an hour:\n\n"
+                    "%(link)s\n\n"
+                    "If it was not you, do nothing: nobody can sign in without this letter.",
+                    link=LINK,
+                ),
+                sign_in_for=person.id,
+                worth_s=RECOVERY_S,
+            )
+            post(connection, letter, now_s=present_s)
+            record(connection, _entry(person.id, "recovery asked for"))
+    return render_template("auth/forgotten.html", sends=True, sent=True)
+
+
 @auth_pages.get("/password")
 @access(Access.SIGNED_IN)
 def password() -> ResponseReturnValue:
@@ -98,7 +129,8 @@ def password() -> ResponseReturnValue:
 
 @auth_pages.post("/password")
 @access(Access.SIGNED_IN)
-@limiter.limit(SIGN_IN_LIMITS)
+@recently
+@guesses.limit(SIGN_IN_LIMITS)
 def choose_password() -> ResponseReturnValue:
     """Store a new password and keep this browser signed in."""
     person = viewer()
@@ -108,7 +140,7 @@ def choose_password() -> ResponseReturnValue:
             record(connection, _entry(person.id, "password changed"))
     except InputError as error:
         return _password_form(error=str(error)), 400
-    sign_in_browser(person)
+    sign_in_browser(person, means="password")
     flash(_("Your password is saved."), "good")
     return redirect(url_for("public.start"))
 
@@ -120,7 +152,7 @@ def local_path(path: str) -> str:
 
 
 def _begin(person: Participant, means: str) -> None:
-    sign_in_browser(person)
+    sign_in_browser(person, means=means)
     _note(person.id, "signed in", means)
 
 
@@ -134,7 +166,7 @@ def _entry(actor: str, action: str, detail: str = "") -> AuditEntry:
 
 
 def _form(*, next_path: str, email: str = "", error: str = "") -> str:
-    return render_template("auth/sign_in.html", next_path=next_path, email=email, error=error)
+    return render_template("auth/sign_in.html", site=site(), next_path=next_path, email=email, error=error)
 
 
 def _password_form(*, error: str = "") -> str:

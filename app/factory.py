@@ -15,10 +15,13 @@ from app.api import register_api
 from app.auth_pages import auth_pages, limiter
 from app.chain_window import forwarding_rpc
 from app.config import Settings
+from app.guess_limits import guesses
 from app.openapi import complete_spec
+from app.passkey_pages import passkey_pages
 from app.platform import EXTENSION, Platform, RpcDispatcher, platform
 from app.problems import ProblemError, problem_response
 from app.security_headers import add_security_headers
+from app.security_pages import security
 from app.serving import tell_own_time
 from app.sessions import set_up_sessions
 from app.storage.database import reading
@@ -62,11 +65,13 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, chain_rpc: R
     app.before_request(enforce_access)
     csrf.init_app(app)
     limiter.init_app(app)
+    guesses.init_app(app)
     _answer_errors(app)
     app.add_url_rule("/healthz", "healthz", access(Access.PUBLIC)(app.doc(hide=True)(healthz)))
     register_api(app, csrf)
     complete_spec(app)
-    app.register_blueprint(auth_pages)
+    for pages in (auth_pages, passkey_pages, security):
+        app.register_blueprint(pages)
     web.register(app)
     for name, rule in PAGES.items():
         declare(app.blueprints[name], rule)

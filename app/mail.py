@@ -24,7 +24,8 @@ SUBJECT_CHARACTERS_MAX = 200
 class Letter:
     """A letter of plain text to one address.
 
-    sign_in_for  a participant: where `text` says {link}, a one-time link for this person is put when the letter is sent
+    sign_in_for  a participant: where `text` says {link}, a link that signs this person in once within an
+                 hour is put when the letter is sent
     worth_s      seconds after which the letter tells nothing any more and is not sent
     """
 

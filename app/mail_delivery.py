@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, RowMapping, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
 from app.audit import AuditEntry, record
-from app.auth import issue_sign_in_code
+from app.auth import RECOVERY, RECOVERY_S, issue_sign_in_code
 from app.config import Settings
 from app.mail import LETTERS, LINK
 from app.mail_settings import MailSettings
@@ -108,7 +108,9 @@ class Postman:
         text = str(row["text"])
         if row["sign_in_for"] is not None:
             with writing(self._engine) as connection:
-                code = issue_sign_in_code(connection, row["sign_in_for"], now_s=self._now_s())
+                code = issue_sign_in_code(
+                    connection, row["sign_in_for"], now_s=self._now_s(), purpose=RECOVERY, lifetime_s=RECOVERY_S
+                )
             text = text.replace(LINK, f"{self._base_url}/sign-in/link/{code}")
         message = EmailMessage(policy=SMTP)
         message["From"] = self._mail.sender

@@ -26,8 +26,8 @@ from app.api.idempotency import once, request_caller, takes_key
 from app.api.schemas import IntervalQuery
 from app.audit import AuditEntry, record
 from app.auth import hash_of, new_code
-from app.auth_pages import limiter
 from app.errors import InputError
+from app.guess_limits import guesses
 from app.platform import platform
 from app.problems import ProblemError
 from app.scopes import Scope
@@ -93,7 +93,7 @@ def get_set_points(query_data: IntervalQuery) -> SetPointsAnswer:
 
 @gateway_api.post("/gateway/enrol")
 @access(Access.PUBLIC)
-@limiter.limit(ENROL_LIMITS)
+@guesses.limit(ENROL_LIMITS)
 @gateway_api.input(EnrolRequest)
 @gateway_api.output(EnrolAnswer)
 @gateway_api.doc(

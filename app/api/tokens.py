@@ -11,8 +11,8 @@ from app.access_tokens import DAY_S, TokenNote, issue_token, revoke_token, token
 from app.api.idempotency import once, request_caller, takes_key
 from app.api.token_schemas import TokenAnswer, TokenNoteAnswer, TokenRequest, TokensAnswer
 from app.auth import authenticate
-from app.auth_pages import SIGN_IN_LIMITS, guesses_per_account, limiter
 from app.errors import InputError
+from app.guess_limits import SIGN_IN_LIMITS, guesses, guesses_per_account
 from app.platform import platform
 from app.problems import ProblemError
 from app.scopes import Scope, chosen_scopes
@@ -23,7 +23,7 @@ token_api = APIBlueprint("token_api", __name__, tag="Tokens")
 
 @token_api.post("/tokens")
 @access(Access.PUBLIC)
-@limiter.limit(SIGN_IN_LIMITS)
+@guesses.limit(SIGN_IN_LIMITS)
 @guesses_per_account
 @token_api.input(TokenRequest)
 @token_api.output(TokenAnswer, status_code=201)

@@ -33,6 +33,13 @@ from app.storage.settlement_tables import (
     SettlementRunRow,
     TransferRow,
 )
+from app.storage.sign_in_tables import (
+    GuessCountRow,
+    OneTimeLinkRow,
+    PasskeyRow,
+    SignInRow,
+    SpentChallengeRow,
+)
 from app.storage.window_tables import WindowOrderRow, WindowOwnUse
 
 __all__ = [
@@ -52,6 +59,7 @@ __all__ = [
     "Envelope",
     "Gateway",
     "GridQuantityRow",
+    "GuessCountRow",
     "IngestAlarm",
     "IntervalEnergyRow",
     "InvoiceRow",
@@ -64,7 +72,9 @@ __all__ = [
     "MemberKeyRow",
     "MemberSalt",
     "MeteringPoint",
+    "OneTimeLinkRow",
     "Participant",
+    "PasskeyRow",
     "PaymentRow",
     "Preference",
     "PreferenceVersion",
@@ -73,6 +83,8 @@ __all__ = [
     "SetPoint",
     "SettlementBatch",
     "SettlementRunRow",
+    "SignInRow",
+    "SpentChallengeRow",
     "SupplyContract",
     "TariffVersion",
     "TradeRow",
@@ -120,8 +132,6 @@ class Participant(SQLModel, table=True):
     lane: int | None = Field(default=None, unique=True)
     account_address: str | None = None
     password_hash: str | None = None
-    sign_in_code_hash: str | None = None
-    sign_in_expires_s: int | None = Field(default=None, sa_type=BigInteger)
     created_s: int = Field(default=0, sa_type=BigInteger)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 from app.auth_pages import limiter
 from app.config import Settings
 from app.factory import create_app
+from app.guess_limits import guesses
 from app.storage.database import connect_database, open_database
 from tests.app.neighbourhood import NOON_S, StandingClock, found_community
 
@@ -107,11 +108,11 @@ def clock() -> StandingClock:
 @pytest.fixture
 def web_app(community: Engine, settings: Settings, clock: StandingClock) -> Iterator[Flask]:
     """The application over the neighbourhood; its clock stands at noon until a test moves it."""
-    limiter.enabled = False
+    limiter.enabled = guesses.enabled = False
     app = create_app(settings, community, clock)
     app.testing = True
     yield app
-    limiter.enabled = True
+    limiter.enabled = guesses.enabled = True
 
 
 @pytest.fixture

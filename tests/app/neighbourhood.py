@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 
 from eth_account import Account
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, delete
 
 from app.access_tokens import issue_token
+from app.guess_limits import COUNTS
 from app.storage.database import writing
 from app.storage.store.community import Community, create_community, save_chain
 from app.storage.store.devices import Device, Gateway, add_device, add_gateway
@@ -132,3 +133,9 @@ def token_for(engine: Engine, participant_id: str, *, now_s: int = NOON_S) -> di
     with writing(engine) as connection:
         token, _ = issue_token(connection, participant_id, name="test", now_s=now_s)
     return {"Authorization": f"Bearer {token}"}
+
+
+def forget_guesses(engine: Engine) -> None:
+    """As if nobody had tried anything yet."""
+    with writing(engine) as connection:
+        connection.execute(delete(COUNTS))

@@ -14,11 +14,12 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
-from app.auth import session_stamp
 from app.config import Settings
 from app.factory import create_app
+from app.guess_limits import guesses
 from app.platform import EXTENSION
-from app.storage.database import reading
+from app.sign_ins import begin_sign_in
+from app.storage.database import writing
 from contracts.embedded import EmbeddedChain
 from contracts.rpc import read_only_dispatch
 from tests.app.community_day import NOW, CommunityDay, StandingClock
@@ -27,10 +28,11 @@ from tests.app.community_day import NOW, CommunityDay, StandingClock
 def member(app: APIFlask, participant_id: str) -> FlaskClient:
     """A browser in which somebody is signed in, without the form and its limits."""
     client = app.test_client()
-    with reading(app.extensions[EXTENSION].engine) as connection:
-        stamp = session_stamp(connection, participant_id)
+    platform = app.extensions[EXTENSION]
+    with writing(platform.engine) as connection:
+        secret = begin_sign_in(connection, participant_id, means="link", device="", now_s=platform.now_s())
     with client.session_transaction() as session:
-        session["_user_id"], session["_fresh"] = f"{stamp}.{participant_id}", True
+        session["_user_id"], session["_fresh"] = secret, True
     return client
 
 
@@ -79,6 +81,7 @@ def everything_on(file: Path) -> bytes:
 @contextmanager
 def serving(day: CommunityDay, clock: StandingClock | None = None) -> Iterator[str]:
     """Serve on a free port of this machine; yields the address."""
+    guesses.enabled = False  # many browsers of one address sign in here
     server = make_server("127.0.0.1", 0, application(day, clock), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

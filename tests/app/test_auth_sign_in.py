@@ -1,7 +1,6 @@
 """Signing in: by password, by a one-time link, by a token; and everything that must not work."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from flask import Flask
@@ -11,10 +10,11 @@ from werkzeug.test import TestResponse
 
 from app.audit import entries
 from app.auth import SIGN_IN_CODE_S, issue_sign_in_code, set_password
-from app.auth_pages import limiter, local_path
+from app.auth_pages import local_path
 from app.config import Settings
 from app.errors import InputError
 from app.factory import create_app
+from app.guess_limits import guesses
 from app.storage.database import reading, writing
 from app.storage.store.members import PARTICIPANTS
 from tests.app.neighbourhood import NOON_S, StandingClock, token_for
@@ -179,13 +179,11 @@ def test_who_signed_in_and_who_failed_is_in_the_audit_log(with_password: FlaskCl
 
 
 @pytest.fixture
-def limited(settings: Settings, community: Engine, clock: StandingClock) -> Iterator[FlaskClient]:
+def limited(settings: Settings, community: Engine, clock: StandingClock) -> FlaskClient:
     app = create_app(settings, community, clock)
     app.testing = True
-    limiter.enabled = True
-    limiter.reset()
-    yield app.test_client()
-    limiter.reset()
+    guesses.enabled = True
+    return app.test_client()
 
 
 def test_guessing_is_slowed_down(limited: FlaskClient) -> None:

@@ -86,7 +86,7 @@ def sign_in(page: Page, address: str, account: str) -> None:
     page.goto(f"{address}/sign-in")
     page.fill("#email", email)
     page.fill("#password", password)
-    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(lambda url: "/sign-in" not in url)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from app.auth_pages import limiter
 from meters.api import ApiRefusedError, MeterApi
 from tests.app.neighbourhood import GATEWAY_KEY, NOON_S, address_of
 from tests.e2e.attacked_platform import AttackedPlatform, attacked_platform
@@ -21,7 +20,6 @@ async def _refusal(platform: AttackedPlatform, *, token: str | None = None) -> s
 
 def test_a_gateway_says_what_the_platform_says_when_it_refuses(tmp_path: Path) -> None:
     with attacked_platform(tmp_path) as platform:
-        limiter.reset()
         code = asyncio.run(_refusal(platform))
         token = asyncio.run(_refusal(platform, token="made-up"))
     assert code.endswith("answered 403: This code was used before or is too old: ask for a new one.")

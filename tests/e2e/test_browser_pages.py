@@ -17,7 +17,7 @@ pytestmark = pytest.mark.needs("chromium")
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 NOON_S = int((FIRST_DAY + timedelta(days=1, hours=13)).timestamp())
 PAGES = {
-    "": ("/", "/sign-in", "/help", "/explorer", "/explorer?before=0", "/nowhere"),
+    "": ("/", "/sign-in", "/sign-in/forgotten", "/help", "/explorer", "/explorer?before=0", "/nowhere"),
     MEMBER_EMAIL: (
         "/home",
         "/home?day=2016-06-14",
@@ -43,6 +43,8 @@ PAGES = {
         "/more",
         "/operator",
         "/password",
+        "/security",
+        "/security/tokens",
     ),
     PLANT_EMAIL: (f"/why/{NOON_S}", "/devices"),
     OPERATOR_EMAIL: (

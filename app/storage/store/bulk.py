@@ -12,12 +12,12 @@ ROWS_PER_STATEMENT = 2_000
 
 def insert_new(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
     """Insert the rows whose primary key is not there yet; leave the others as they are."""
-    _execute(connection, _insert(connection, table).on_conflict_do_nothing(), rows)
+    _execute(connection, inserting(connection, table).on_conflict_do_nothing(), rows)
 
 
 def upsert(connection: Connection, table: Table, rows: Iterable[Row], *, replacing: Sequence[str]) -> None:
     """Insert the rows; where the primary key is there, replace the named columns."""
-    statement = _insert(connection, table)
+    statement = inserting(connection, table)
     replaced = {name: statement.excluded[name] for name in replacing}
     keys = list(table.primary_key.columns)
     _execute(connection, statement.on_conflict_do_update(index_elements=keys, set_=replaced), rows)
@@ -28,7 +28,8 @@ def insert_all(connection: Connection, table: Table, rows: Iterable[Row]) -> Non
     _execute(connection, table.insert(), rows)
 
 
-def _insert(connection: Connection, table: Table) -> Any:  # noqa: ANN401  two dialects, one shape, no common type
+def inserting(connection: Connection, table: Table) -> Any:  # noqa: ANN401  two dialects, one shape, no common type
+    """An INSERT that can say what to do where the key is there already."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table)
 

@@ -19,7 +19,14 @@ declare(public, Access.PUBLIC)
 TOTALS_DAYS = 7
 TOTALS_KEPT = "commonwatt.public_totals"
 GATE_MINUTES = 15
-HOME_OF_ROLE = {"operator": "operator.dashboard", "treasurer": "treasury.accounts", "household": "household.home"}
+# The first that somebody has is where they begin.
+HOME_OF_ROLE = {
+    "household": "household.home",
+    "operator": "operator.dashboard",
+    "treasurer": "treasury.accounts",
+    "grid_viewer": "operator.network",
+    "support": "operator.member_list",
+}
 THEMES = ("light", "dark")
 A_YEAR_S = 31_536_000
 
@@ -28,7 +35,8 @@ A_YEAR_S = 31_536_000
 def start() -> str | Response:
     """Who is signed in goes on to their own first page; everybody else reads what this is."""
     if current_user.is_authenticated:
-        return redirect(url_for(HOME_OF_ROLE[current_user.role]))
+        homes = (home for role, home in HOME_OF_ROLE.items() if role in current_user.roles)
+        return redirect(url_for(next(homes, "security.overview")))
     present = page()
     totals = None if present.community is None else _totals(present)
     return render_template("public/start.html", totals=totals, totals_days=TOTALS_DAYS)
