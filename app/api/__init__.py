@@ -9,6 +9,7 @@ from app.api.accounts import account_api
 from app.api.battery_reports import battery_api
 from app.api.envelopes import envelope_api
 from app.api.erasures import erasure_api
+from app.api.feeds import feed_api
 from app.api.files import file_api
 from app.api.gateways import gateway_api
 from app.api.history import history_api
@@ -34,6 +35,7 @@ BLUEPRINTS: tuple[APIBlueprint, ...] = (
     history_api,
     envelope_api,
     file_api,
+    feed_api,
     statement_api,
     settlement_api,
     erasure_api,

@@ -129,6 +129,7 @@ BY_NAME: dict[str, Any] = {
     "power_w": 11_000,
     "previous_hash": "0x" + "00" * 32,
     "price_micro_per_kwh": 215_000,
+    "next_price_micro_per_kwh": 291_400,
     "provisional": True,
     "quality": "measured",
     "quantity_wh": 640,
