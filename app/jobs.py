@@ -19,6 +19,7 @@ from app.ledger_payments import bring_payments_to_ledger
 from app.market_round import MarketDesk, expect, is_announced, open_gate, publish_envelopes, run_gate_closure
 from app.month_runs import run_due_months
 from app.quiet_days import settle_quiet_days
+from app.replay import do_next_task
 from app.settlement_run import SettlementDesk, anchor_batches, settle_due_periods
 from contracts.chain import ChainUnreachable
 from matching.clearing import Clearing
@@ -47,6 +48,7 @@ class Scheduler:
         self.share()
         self.settle()
         keep_contributions(self.market.engine, self.market.now_s())
+        do_next_task(self.market, minutes=self.minutes)
 
     def announce(self, interval: DeliveryInterval) -> None:
         """Publish the envelopes of an interval and open its gate, once; the gate last: a crash skips neither."""

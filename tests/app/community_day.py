@@ -152,7 +152,7 @@ def build(folder: Path, *, until: datetime = NOW) -> CommunityDay:
     """Make the community in `folder`, as it stands at `until`."""
     clock = StandingClock(FIRST_DAY)
     engine = open_database(f"sqlite:///{folder / 'community.sqlite'}")
-    network = GridNetwork(load_network(str(_network_tables(folder))))
+    network = GridNetwork(load_network(str(network_tables(folder))))
     _found(engine, network)
     access = open_ledger(
         engine,
@@ -252,7 +252,8 @@ def _add_home(connection: Connection, home: str, lane: int, network: GridNetwork
     )
 
 
-def _network_tables(folder: Path) -> Path:
+def network_tables(folder: Path) -> Path:
+    """The street as two tables below `folder`."""
     place = folder / "network"
     place.mkdir()
     (place / "transformer.csv").write_text("sn_kva,name\n16,Lindenweg station\n")

@@ -29,6 +29,7 @@ PAGES = (
     "/operator/members",
     "/operator/members/M03",
     "/operator/members/add",
+    "/operator/members.csv",
     "/operator/members/files/points.csv",
     "/operator/more",
     "/operator/audit",

@@ -15,6 +15,7 @@ from app.web.views import (  # noqa: F401  imported for the routes they register
     operator_member_files,
     operator_members,
     operator_network,
+    operator_replay,
     operator_settlement,
     operator_tariffs,
     orders,

@@ -10,6 +10,7 @@ from flask_babel import ngettext
 
 from app.access import Access, declare
 from app.storage.database import reading
+from app.storage.store.tasks import REPLAY, newest_task
 from app.web.context import day_asked_for, engine, page, require_interval
 from app.web.explanations import binding_limits, phase_sentences
 from app.web.read_models.operations import (
@@ -106,6 +107,7 @@ def round_page(start_s: int) -> str:
     require_interval(start_s)
     with reading(engine()) as connection:
         detail = round_detail(connection, start_s)
+        replay = newest_task(connection, kind=REPLAY, subject=str(start_s))
         near = {
             row.start_s
             for row in rounds_of_day(
@@ -122,6 +124,8 @@ def round_page(start_s: int) -> str:
         doc=detail.document,
         binding=binding_limits(detail.document, drawing, present.fmt),
         phases=phase_sentences(detail.document, present.fmt),
+        replay=replay,
+        bound_again=binding_limits((replay.result or {}).get("document", {}), drawing, present.fmt) if replay else [],
         voltages=low_voltages(drawing, detail.round.network_state()),
         previous_url=_neighbour(start_s - present.interval_s, near),
         next_url=_neighbour(start_s + present.interval_s, near),

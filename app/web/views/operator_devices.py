@@ -6,15 +6,18 @@ from werkzeug.wrappers import Response
 
 from app.access import viewer
 from app.audit import AuditEntry, record
+from app.auth import hash_of, new_code
 from app.errors import InputError
+from app.platform import platform
 from app.storage.database import reading, writing
-from app.storage.store.devices import find_gateway, set_gateway_status
+from app.storage.store.devices import find_gateway, set_enrolment_code, set_gateway_status
 from app.storage.store.findings import accept_finding, open_findings
 from app.web.context import engine, page
 from app.web.read_models.devices import alarms, device_health, gateways
 from app.web.views.operator import operator
 
 ALARMS_LISTED = 100
+CODE_S = 7 * 86_400
 FINDINGS_DAYS = 14
 
 
@@ -66,6 +69,22 @@ def accept() -> Response:
         record(connection, AuditEntry(at_s=now_s, actor=viewer().id, action="finding.accepted", subject=subject))
     flash(_("%(point)s: the values of %(day)s stand as they are.", point=point, day=day), "good")
     return redirect(url_for("operator.devices"))
+
+
+@operator.post("/gateways/<gateway_id>/code")
+def make_code(gateway_id: str) -> str:
+    """A one-time code for a gateway that has no key yet, shown to who asked and to nobody else."""
+    code, now_s = new_code(), page().now_s
+    with writing(engine()) as connection:
+        gateway = find_gateway(connection, gateway_id)
+        if gateway is None or gateway.address is not None:
+            abort(404, "There is no gateway of that name that waits for a code.")
+        set_enrolment_code(connection, gateway_id, code_hash=hash_of(code), expires_s=now_s + CODE_S)
+        record(connection, AuditEntry(at_s=now_s, actor=viewer().id, action="gateway.code", subject=gateway_id))
+    server = platform().settings.web.base_url
+    return render_template(
+        "operator/gateway_code.html", gateway=gateway, code=code, server=server, days=CODE_S // 86_400
+    )
 
 
 def _decide(gateway_id: str, status: str, said: str) -> Response:

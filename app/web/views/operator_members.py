@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from flask import Response as FileResponse
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy import Connection
@@ -25,6 +26,7 @@ from app.storage.store.devices import gateways
 from app.storage.store.members import SupplyContract
 from app.vat_classes import change_vat_class
 from app.web.context import YEARS, engine, page
+from app.web.csv_files import csv_file
 from app.web.numbers import TypedNumberError, typed_price_micro, typed_thousandths
 from app.web.read_models.members import low_buses, member_detail, members
 from app.web.views.operator import operator
@@ -32,6 +34,18 @@ from contracts.tariff import Tariff
 from meters.profile import profile_names
 
 LINK_DAYS = SIGN_IN_CODE_S // 86_400
+EXPORTED = (
+    "id",
+    "display_name",
+    "email",
+    "status",
+    "vat_class",
+    "points",
+    "generation_w",
+    "battery_wh",
+    "first_s",
+    "end_s",
+)
 THOUSANDS = {"connection_w": "kW", "generation_w": "kW", "battery_w": "kW", "battery_wh": "kWh"}
 """Figures that people type in thousands, and the unit they see beside them."""
 
@@ -52,6 +66,15 @@ def member_list() -> str:
     with reading(engine()) as connection:
         found = members(connection, now_s=page().now_s)
     return render_template("operator/members.html", members=found)
+
+
+@operator.get("/members.csv")
+def members_file() -> FileResponse:
+    """Members and their equipment as CSV, without consumption."""
+    with reading(engine()) as connection:
+        found = members(connection, now_s=page().now_s)
+    rows = [[getattr(each, name) for name in EXPORTED] for each in found]
+    return csv_file("members", EXPORTED, rows)
 
 
 @operator.get("/members/add")
