@@ -16,6 +16,7 @@ from app.certificate_run import bring_certificates, prepare_certificates
 from app.contributions import keep_contributions
 from app.errors import InputError
 from app.ledger_payments import bring_payments_to_ledger
+from app.ledger_wallets import bring_wallets_to_ledger
 from app.market_round import MarketDesk, expect, is_announced, open_gate, publish_envelopes, run_gate_closure
 from app.month_runs import run_due_months
 from app.quiet_days import settle_quiet_days
@@ -83,6 +84,7 @@ class Scheduler:
         try:
             anchor_batches(self.settlement)
             bring_payments_to_ledger(self.settlement.engine, self.settlement.ledger)
+            bring_wallets_to_ledger(self.settlement.engine, self.settlement.ledger)
             if certificates is not None:
                 bring_certificates(self.settlement.engine, certificates)
         except ChainUnreachable as error:

@@ -78,6 +78,18 @@ class LateLedger:
         """The certificates' contract. Raises as `connect`."""
         return self.connect().certificates
 
+    def account_lane(self, account: str) -> int | None:
+        """As `SettlementLedger.account_lane`."""
+        return self.connect().ledger.account_lane(account)
+
+    def move_account(self, business_id: str, *, lane: int, before: str | None, after: str | None) -> TxReceipt:
+        """As `SettlementLedger.move_account`."""
+        return self.connect().ledger.move_account(business_id, lane=lane, before=before, after=after)
+
+    def has_published_code(self) -> bool:
+        """As `SettlementLedger.has_published_code`."""
+        return self.connect().ledger.has_published_code()
+
     def close(self) -> None:
         """Give key and chain free; `connect` opens them again."""
         access, self.access = self.access, None
@@ -139,9 +151,10 @@ def register_new_members(engine: Engine, ledger: SettlementLedger) -> None:
 
 def signing_domain(community: Community) -> SigningDomain:
     """What gateways sign for. Raises InputError before the ledger is founded."""
-    if community.chain_id is None or community.ledger_address is None:
+    domain = community.signing_domain
+    if domain is None:
         raise InputError("the community has no ledger yet: start it once with `commonwatt up`")
-    return SigningDomain(chain_id=community.chain_id, verifying_contract=community.ledger_address)
+    return domain
 
 
 def _require_same_chain(w3: Web3, community: Community) -> None:

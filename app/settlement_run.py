@@ -20,6 +20,7 @@ from app.certificate_run import Certifies
 from app.community import community_at
 from app.completeness import is_metered
 from app.ledger_payments import Treasury
+from app.ledger_wallets import ShowsBalances
 from app.market_choice import choice_at
 from app.run_desk import SCHEDULE, Period, RunDesk, period_of
 from app.settled_rounds import SettledRound, congestion_of, settle_round
@@ -46,7 +47,7 @@ def random_salt(_participant: str, _sequence: int) -> bytes:
     return os.urandom(SALT_BYTES)
 
 
-class Settles(Treasury, Protocol):
+class Settles(Treasury, ShowsBalances, Protocol):
     """Applies a batch once and gives the receipt, also when it was applied before. Raises ChainUnreachable."""
 
     def settle(self, batch: LedgerBatch) -> TxReceipt: ...

@@ -24,7 +24,9 @@ from app.storage.store.members import participant, participants, set_account_add
 from app.storage.store.wallets import (
     MemberKey,
     WalletChallenge,
+    WalletMove,
     add_member_key,
+    add_wallet_move,
     challenge_of,
     save_challenge,
     spend_challenge,
@@ -131,6 +133,7 @@ def bind_wallet(connection: Connection, participant_id: str, signature: str, *, 
     member = participant(connection, participant_id)
     before = None if member is None else member.account_address
     set_account_address(connection, participant_id, challenge.address)
+    add_wallet_move(connection, WalletMove(participant_id=participant_id, before=before, after=challenge.address))
     detail = f"{challenge.address} in place of {before or 'none'}"
     entry = AuditEntry(at_s=now_s, actor=participant_id, action="wallet bound", subject=participant_id, detail=detail)
     record(connection, entry)

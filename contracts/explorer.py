@@ -19,6 +19,7 @@ SUPPLY_OF = keccak(b"supplyOf(uint8)")[:4]
 _EVENTS = {
     "BatchSettled": (("uint64",), ("uint64", "uint64", "bytes32", "bytes32", "bytes32")),
     "MembersRegistered": ((), ("uint256", "uint256")),
+    "AccountMoved": (("uint256",), ("address", "address")),
     "Issued": (("uint256",), ("uint256",)),
     "Redeemed": (("uint256",), ("uint256",)),
     "SuccessorAnnounced": (("address",), ("uint48",)),

@@ -138,6 +138,11 @@ class SettlementLedger:
         """Say which contract will take over, a week before `hand_over` may be called."""
         return self._write(f"announce:{successor}", "announceSuccessor", Web3.to_checksum_address(successor))
 
+    def successor(self) -> tuple[str, int] | None:
+        """The announced successor and from when it may take over; None while none is announced."""
+        address = str(self._read("successor"))
+        return None if address == ZERO_ADDRESS else (address, int(self._read("successionFrom")))
+
     def hand_over(self) -> TxReceipt:
         """Close this ledger for good in favour of the announced successor."""
         return self._write(f"hand-over:{self.address}", "handOver")
@@ -157,6 +162,16 @@ class SettlementLedger:
             lane = first_lane + start
             chunk = [account or ZERO_ADDRESS for account in accounts[start : start + MEMBERS_PER_REGISTRATION]]
             self._write(f"register:{lane}", "registerMembers", lane, [Web3.to_checksum_address(each) for each in chunk])
+
+    def move_account(self, business_id: str, *, lane: int, before: str | None, after: str | None) -> TxReceipt:
+        """Show a member's balance to the wallet `after` and no longer to `before`; None for no wallet."""
+        accounts = (Web3.to_checksum_address(account or ZERO_ADDRESS) for account in (before, after))
+        return self._write(f"account:{business_id}", "moveAccount", lane, *accounts)
+
+    def account_lane(self, account: str) -> int | None:
+        """The lane whose balance a wallet sees; None where it sees none."""
+        found = int(self._read("lanePlusOneOf", Web3.to_checksum_address(account)))
+        return found - 1 if found else None
 
     def settle(self, batch: LedgerBatch) -> TxReceipt:
         """Apply the batch once; the receipt of its transaction, also when it was applied before."""

@@ -27,6 +27,7 @@ from contracts.verify_chain import (
     check_checkpoint,
     check_first_evidence,
     check_identity,
+    ledgers_of,
 )
 from contracts.verify_intervals import IntervalTerms, check_interval, moves_money_only
 from contracts.verify_readings import AnchoredHead, ProvedReadings
@@ -60,10 +61,10 @@ def _verify(fields: Fields, rpc: Rpc, checkpoint: Checkpoint | None, proofs: Pro
     identity, given = _chain(fields.fields("chain"))
     tariffs = _tariffs(fields, proofs)
     entries = _entries(fields, participant, proofs)
-    _check_chain(rpc, identity, [given] if checkpoint is None else [given, checkpoint], entries, proofs)
+    ledgers = _check_chain(rpc, identity, [given] if checkpoint is None else [given, checkpoint], entries, proofs)
     rounds = {start_s: each for entry in entries for start_s, each in entry.rounds.items()}
     _check_tariffs_used(fields, tariffs, rounds, proofs)
-    domain = SigningDomain(chain_id=identity.chain_id, verifying_contract=identity.ledger)
+    domain = SigningDomain(chain_id=identity.chain_id, verifying_contract=ledgers[-1])
     readings = _readings(fields, entries, domain, proofs)
     terms = _terms(entries, rounds, tariffs)
     inside = [each for entry in entries for each in entry.intervals if month.includes(each.start_s)]
@@ -128,9 +129,12 @@ def _entries(fields: Fields, participant: str, proofs: Proofs) -> list[EntryRead
 
 def _check_chain(
     rpc: Rpc, identity: ChainIdentity, checkpoints: Sequence[Checkpoint], entries: Sequence[EntryRead], proofs: Proofs
-) -> None:
+) -> tuple[str, ...]:
+    """The community's ledgers, the first one last."""
+    ledgers: tuple[str, ...] = (identity.ledger,)
     with proofs.judging():
         check_identity(rpc, identity)
+        ledgers = ledgers_of(rpc, identity.ledger)
         proofs.holds("chain", "chain, genesis block and the ledger's published code")
     for i, each in enumerate(checkpoints):
         path = "chain.checkpoint" if i == 0 else "the checkpoint delivered before"
@@ -145,9 +149,9 @@ def _check_chain(
                 f"{anchored.path}.block_number",
                 "is after the checkpoint",
             )
-            check_anchored(rpc, identity.ledger, anchored)
+            check_anchored(rpc, ledgers, anchored)
             if i == 0:
-                check_first_evidence(rpc, identity.ledger, anchored)
+                check_first_evidence(rpc, ledgers, anchored)
             proofs.holds(
                 anchored.path,
                 f"batch {anchored.sequence} is on the chain in block {anchored.block_number}: "
@@ -155,6 +159,7 @@ def _check_chain(
             )
             for market_round in entry.rounds.values():
                 proofs.holds(market_round.path, _priced(market_round))
+    return ledgers
 
 
 def _priced(market_round: Round) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
+from eth_utils.address import to_checksum_address
 
 from contracts.evidence import NO_EVIDENCE, hexed
 from contracts.packing import HALF_RANGE, LANE_BITS, LANES
@@ -35,6 +36,7 @@ SYSTEM_TYPE = "(int64,int64,int64,int64,int64,int64,int64)"
 BATCH_TYPE = f"(uint64,uint64,uint64,uint256,uint256[],{SYSTEM_TYPE},bytes32,bytes32,bytes32)"
 SETTLE = keccak(f"settle({BATCH_TYPE})".encode())[:4]
 COMMITMENT_OF = keccak(b"commitmentOf(uint64)")[:4]
+PREDECESSOR = keccak(b"predecessor()")[:4]
 BATCH_SETTLED = keccak(b"BatchSettled(uint64,uint64,uint64,bytes32,bytes32,bytes32)")
 _SEARCHED_BLOCKS = (8, 200_000)
 """How far back to look for the batch before, before looking everywhere: a chain of its own, two days of seconds."""
@@ -58,8 +60,13 @@ class AnchoredEntry:
     block_number: int
 
 
-EARLIER_CODE_HASHES = ("0xfa6e54fafbcb7bdedc163e8deee0140a756f7dd4e3b0ef68cbef0c0761bf03f4",)
-"""Code hashes of the ledger contract as earlier versions published it (0.1.0): their ledgers stay where they are."""
+EARLIER_CODE_HASHES = (
+    "0x1a594572f1a07ae421aa8a94c64b997f093ce7fa31c890f2c004497c469b2c63",
+    "0xfa6e54fafbcb7bdedc163e8deee0140a756f7dd4e3b0ef68cbef0c0761bf03f4",
+)
+"""Code hashes of the ledger contract as earlier versions published it: their ledgers stay where they are."""
+LEDGERS_MOST = 100
+"""A community's first ledger and its successors."""
 
 
 @cache
@@ -88,6 +95,24 @@ def check_identity(rpc: Rpc, identity: ChainIdentity) -> None:
     )
 
 
+def ledgers_of(rpc: Rpc, ledger: str) -> tuple[str, ...]:
+    """The ledger and those it took over from, the community's first one last, for which gateways sign.
+
+    Each one's code is published, so that none can name a predecessor that it did not take over from. Raises FieldError.
+    """
+    found = [ledger]
+    while len(found) < LEDGERS_MOST:
+        answer = _octets(_ask(rpc, "eth_call", [{"to": found[-1], "data": hexed(PREDECESSOR)}, "latest"]))
+        if not any(answer):
+            break
+        found.append(to_checksum_address(answer[-20:]))
+        code = _octets(_ask(rpc, "eth_getCode", [found[-1], "latest"]))
+        require(
+            keccak(code) in published_code_hashes(), "chain.ledger", f"its predecessor {found[-1]} is no published one"
+        )
+    return tuple(found)
+
+
 def check_checkpoint(rpc: Rpc, checkpoint: Checkpoint, path: str) -> None:
     """The chain still has the block that was delivered. Raises FieldError."""
     found = _block_hash(rpc, checkpoint.block_number)
@@ -96,20 +121,20 @@ def check_checkpoint(rpc: Rpc, checkpoint: Checkpoint, path: str) -> None:
     )
 
 
-def check_anchored(rpc: Rpc, ledger: str, entry: AnchoredEntry) -> None:
-    """Roots, period, block and the member's net position are what the ledger settled. Raises FieldError."""
+def check_anchored(rpc: Rpc, ledgers: Sequence[str], entry: AnchoredEntry) -> None:
+    """Roots, period, block and the member's net position are what one of the ledgers settled. Raises FieldError."""
     roots = [entry.trades_root, entry.readings_root, entry.evidence_hash]
     data = encode(["uint64"] * 3 + ["bytes32"] * 3, [entry.sequence, entry.first_start_s, entry.end_s, *roots])
-    kept = _commitment(rpc, ledger, entry.sequence)
+    kept = _commitment(rpc, ledgers[0], entry.sequence)
     require(kept == keccak(data), entry.path, "period and roots are not what the ledger keeps for this sequence")
-    log = _settled_log(rpc, ledger, entry.sequence, entry.block_number, entry.block_number)
+    log = _settled_log(rpc, ledgers, entry.sequence, entry.block_number, entry.block_number)
     require(log is not None, f"{entry.path}.block_number", "the batch was not settled in this block")
     assert log is not None
-    found_nano = _lane_delta(rpc, ledger, log, entry)
+    found_nano = _lane_delta(rpc, str(log["address"]), log, entry)
     require(found_nano == entry.net_nano, f"{entry.path}.net_nano", f"the ledger moved {found_nano} nano on this lane")
 
 
-def check_first_evidence(rpc: Rpc, ledger: str, entry: AnchoredEntry) -> None:
+def check_first_evidence(rpc: Rpc, ledgers: Sequence[str], entry: AnchoredEntry) -> None:
     """The evidence the first entry continues is that of the batch before it on the chain. Raises FieldError."""
     path = f"{entry.path}.previous_evidence_hash"
     if entry.sequence == 1:
@@ -117,7 +142,7 @@ def check_first_evidence(rpc: Rpc, ledger: str, entry: AnchoredEntry) -> None:
         return
     last = entry.block_number
     firsts = [max(0, last - span) for span in _SEARCHED_BLOCKS]
-    found = (_settled_log(rpc, ledger, entry.sequence - 1, first, last) for first in [*firsts, 0])
+    found = (_settled_log(rpc, ledgers, entry.sequence - 1, first, last) for first in [*firsts, 0])
     log = next((each for each in found if each is not None), None)
     require(log is not None, path, "the ledger has no batch before")
     assert log is not None
@@ -130,10 +155,12 @@ def _commitment(rpc: Rpc, ledger: str, sequence: int) -> bytes:
     return _octets(_ask(rpc, "eth_call", [call, "latest"]))
 
 
-def _settled_log(rpc: Rpc, ledger: str, sequence: int, first_block: int, last_block: int) -> dict[str, Any] | None:
-    """The ledger's BatchSettled event of `sequence` in these blocks."""
+def _settled_log(
+    rpc: Rpc, ledgers: Sequence[str], sequence: int, first_block: int, last_block: int
+) -> dict[str, Any] | None:
+    """The BatchSettled event of `sequence` in these blocks, of whichever ledger settled it."""
     wanted: dict[str, object] = {
-        "address": ledger,
+        "address": list(ledgers) if len(ledgers) > 1 else ledgers[0],
         "topics": [hexed(BATCH_SETTLED), "0x" + sequence.to_bytes(32, "big").hex()],
         "fromBlock": hex(first_block),
         "toBlock": hex(last_block),

@@ -29,6 +29,7 @@ HELP = {
     "gateway": "Read meters, sign their readings and deliver them.",
     "grid": "List networks and check injections against their limits.",
     "init": "Write an example commonwatt.toml and the first operator's sign-in link.",
+    "ledger": "Let another ledger take over from the community's.",
     "meter": "Find, read, scan and simulate Modbus meters.",
     "readings": "Import readings of meters that no gateway can read.",
     "restore": "Restore an archive into an empty directory and verify it.",

@@ -3,7 +3,7 @@
 Columns as in `tables`, which is where everybody imports them from.
 """
 
-from sqlalchemy import BigInteger, Text
+from sqlalchemy import BigInteger, Text, false
 from sqlmodel import Field, SQLModel
 
 
@@ -53,6 +53,17 @@ class MemberKeyRow(SQLModel, table=True):
     address: str = Field(unique=True)
     keystore_json: str = Field(sa_type=Text)
     made_s: int = Field(sa_type=BigInteger)
+
+
+class WalletMoveRow(SQLModel, table=True):
+    """A member's balance is to be shown to another wallet; `shown` once the ledger knows."""
+
+    __tablename__ = "wallet_move"
+    id: int | None = Field(default=None, primary_key=True)
+    participant_id: str = Field(foreign_key="participant.id", index=True)
+    before: str | None = None
+    after: str
+    shown: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class WalletChallengeRow(SQLModel, table=True):

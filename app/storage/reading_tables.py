@@ -124,3 +124,12 @@ class IngestAlarm(SQLModel, table=True):
     message: str
     evidence: str = Field(sa_type=Text)
     signed: bool = Field(default=True, sa_column_kwargs={"server_default": true()})  # by the device's own gateway
+
+
+class BatteryLookRow(SQLModel, table=True):
+    """Energy in a metering point's battery at one moment, as its gateway reported it."""
+
+    __tablename__ = "battery_look"
+    metering_point_id: str = Field(primary_key=True)
+    at_s: int = Field(primary_key=True, sa_type=BigInteger)
+    stored_wh: int

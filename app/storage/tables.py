@@ -12,6 +12,7 @@ from app.storage.account_tables import InvoiceRow, MemberKeyRow, PaymentRow, Vat
 from app.storage.mail_tables import LetterRow
 from app.storage.preference_tables import MemberChoiceRow, Preference, PreferenceVersion
 from app.storage.reading_tables import (
+    BatteryLookRow,
     ContributionRow,
     DayFindingRow,
     DeviceHead,
@@ -111,6 +112,7 @@ class Community(SQLModel, table=True):
     chain_id: int | None = Field(default=None, sa_type=BigInteger)
     ledger_address: str | None = None
     ledger_code_hash: str | None = None
+    first_ledger_address: str | None = None  # for which gateways sign, where another ledger has taken over since
     certificates_address: str | None = None
     genesis_hash: str | None = None
     drawing_json: str | None = Field(default=None, sa_type=Text)  # grid.feeder.drawing of the network
@@ -254,15 +256,6 @@ class SetPoint(SQLModel, table=True):
     start_s: int = Field(primary_key=True, sa_type=BigInteger)
     generation_limit_w: int | None = None
     battery_w: int | None = None  # + charges, - discharges
-
-
-class BatteryLookRow(SQLModel, table=True):
-    """Energy in a metering point's battery at one moment, as its gateway reported it."""
-
-    __tablename__ = "battery_look"
-    metering_point_id: str = Field(primary_key=True)
-    at_s: int = Field(primary_key=True, sa_type=BigInteger)
-    stored_wh: int
 
 
 class MarketChoiceRow(SQLModel, table=True):

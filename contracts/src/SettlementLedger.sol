@@ -58,9 +58,12 @@ contract SettlementLedger is Succession, ReadOnlyToken, PackedBalances, Governed
     // slither-disable-next-line immutable-states (the code on the chain must be the published one)
     SettlementLedger public predecessor;
     mapping(address account => uint256 lanePlusOne) private _lanePlusOne;
+    // A wallet that was given up here; the predecessor may still know it.
+    uint256 private constant GONE = type(uint256).max;
     mapping(uint64 sequence => bytes32) private _commitments;
 
     event MembersRegistered(uint256 firstLane, uint256 count);
+    event AccountMoved(uint256 indexed lane, address from, address to);
     event BatchSettled(
         uint64 indexed sequence,
         uint64 firstStart,
@@ -77,6 +80,7 @@ contract SettlementLedger is Succession, ReadOnlyToken, PackedBalances, Governed
     error SequenceGap(uint64 expected, uint64 given);
     error InvalidPeriod(uint64 firstStart, uint64 end);
     error AlreadyRegistered(address account);
+    error NotTheMembers(address account);
     error RegistrationGap(uint256 expectedLane, uint256 givenLane);
     error LedgerFull();
     error SystemOverflow();
@@ -114,6 +118,20 @@ contract SettlementLedger is Succession, ReadOnlyToken, PackedBalances, Governed
         }
         memberCount = uint32(lane);
         emit MembersRegistered(firstLane, accounts.length);
+    }
+
+    /// @notice Shows a member's balance to another wallet; the zero address stands for none.
+    function moveAccount(uint256 lane, address from, address to) external onlyRole(SETTLER_ROLE) whenNotPaused {
+        if (lane >= memberCount) revert UnknownMember(lane);
+        if (from != address(0)) {
+            if (lanePlusOneOf(from) != lane + 1) revert NotTheMembers(from);
+            _lanePlusOne[from] = GONE;
+        }
+        if (to != address(0)) {
+            if (lanePlusOneOf(to) != 0) revert AlreadyRegistered(to);
+            _lanePlusOne[to] = lane + 1;
+        }
+        emit AccountMoved(lane, from, to);
     }
 
     /// @notice Applies one batch of net positions and anchors what they were computed from.
@@ -217,6 +235,7 @@ contract SettlementLedger is Succession, ReadOnlyToken, PackedBalances, Governed
     /// @notice The lane of a wallet, plus one; 0 if it has none.
     function lanePlusOneOf(address account) public view returns (uint256 lanePlusOne) {
         lanePlusOne = _lanePlusOne[account];
+        if (lanePlusOne == GONE) return 0;
         if (lanePlusOne == 0 && address(predecessor) != address(0)) {
             // slither-disable-next-line calls-loop (one fixed contract that answers from its storage)
             lanePlusOne = predecessor.lanePlusOneOf(account);

@@ -35,6 +35,7 @@ from eth_keys import keys
 
 FORMAT = "commonwatt statement 1"
 LEDGER_CODE_HASHES = (
+    "0x0d89891527a67ab17446aff9afb5500a201904abaeb3de3916a3842b6e08e13f",
     "0x1a594572f1a07ae421aa8a94c64b997f093ce7fa31c890f2c004497c469b2c63",
     "0xfa6e54fafbcb7bdedc163e8deee0140a756f7dd4e3b0ef68cbef0c0761bf03f4",  # 0.1.0
 )
@@ -206,6 +207,7 @@ SETTLE = code_of(
     "settle((uint64,uint64,uint64,uint256,uint256[],(int64,int64,int64,int64,int64,int64,int64),bytes32,bytes32,bytes32))"
 )
 COMMITMENT_OF = code_of("commitmentOf(uint64)")
+PREDECESSOR = code_of("predecessor()")
 SETTLED = "0x" + keccak(b"BatchSettled(uint64,uint64,uint64,bytes32,bytes32,bytes32)").hex()
 
 
@@ -240,6 +242,20 @@ def check_chain(ask: Ask, chain: Json, older: Json | None) -> Iterator[str]:
             yield f"{line}: block {each['block_number']} is on the chain"
 
 
+def ledgers_of(ask: Ask, ledger: str) -> list[str]:
+    """The ledger and those it took over from, all of published code; gateways sign for the last of these."""
+    found = [ledger]
+    while len(found) < 100:
+        before = str(ask("eth_call", {"to": found[-1], "data": PREDECESSOR}, "latest") or "0x0")[-40:]
+        if not int(before, 16):
+            break
+        found.append("0x" + before)
+        code = bytes.fromhex(str(ask("eth_getCode", found[-1], "latest") or "0x")[2:])
+        published = "0x" + keccak(code).hex() in LEDGER_CODE_HASHES
+        need(published, "chain.ledger", f"its predecessor {found[-1]} is no published one")
+    return found
+
+
 def checksummed(address: object) -> str:
     """An address with the capital letters of EIP-55."""
     digits = str(address)[2:].lower()
@@ -248,25 +264,25 @@ def checksummed(address: object) -> str:
     return "0x" + written if len(octets("0x" + digits, "address", 20)) == 20 else ""
 
 
-def settled_log(ask: Ask, ledger: str, sequence: int, first: int, last: int) -> Json | None:
-    """The ledger's event of a batch in these blocks."""
-    wanted = {"address": ledger, "topics": [SETTLED, "0x" + word(sequence)]}
+def settled_log(ask: Ask, ledgers: list[str], sequence: int, first: int, last: int) -> Json | None:
+    """The event of a batch in these blocks, of whichever ledger settled it."""
+    wanted = {"address": ledgers if len(ledgers) > 1 else ledgers[0], "topics": [SETTLED, "0x" + word(sequence)]}
     logs = ask("eth_getLogs", wanted | {"fromBlock": hex(first), "toBlock": hex(last)})
     return logs[0] if isinstance(logs, list) and len(logs) == 1 else None
 
 
-def check_anchored(ask: Ask, chain: Json, entry: Json, line: str) -> None:
-    """Period, roots, block and net position of a batch are what the ledger settled."""
+def check_anchored(ask: Ask, chain: Json, ledgers: list[str], entry: Json, line: str) -> None:
+    """Period, roots, block and net position of a batch are what one of the ledgers settled."""
     need(entry["block_number"] <= chain["checkpoint"]["block_number"], f"{line}.block_number", "after the checkpoint")
     numbers = "".join(word(entry[name]) for name in ("sequence", "first_start_s", "end_s"))
     roots = "".join(octets(entry[name], line).hex() for name in ("trades_root", "readings_root", "evidence_hash"))
     kept = ask("eth_call", {"to": chain["ledger"], "data": COMMITMENT_OF + word(entry["sequence"])}, "latest")
     need(kept == "0x" + keccak(bytes.fromhex(numbers + roots)).hex(), line, "period and roots are not on the ledger")
     block = entry["block_number"]
-    log = settled_log(ask, chain["ledger"], entry["sequence"], block, block)
+    log = settled_log(ask, ledgers, entry["sequence"], block, block) or {}
     need(log, f"{line}.block_number", "the batch was not settled in this block")
-    sent = ask("eth_getTransactionByHash", (log or {})["transactionHash"]) or {}
-    direct = str(sent.get("to")).lower() == chain["ledger"].lower() and str(sent.get("input"))[:10] == SETTLE
+    sent = ask("eth_getTransactionByHash", log["transactionHash"]) or {}
+    direct = str(sent.get("to")).lower() == log["address"].lower() and str(sent.get("input"))[:10] == SETTLE
     need(direct, f"{line}.net_nano", "the batch was not settled by a direct call")
     data = bytes.fromhex(sent["input"][10:])
     values = [int.from_bytes(data[i : i + 32], "big") for i in range(0, len(data), 32)]
@@ -281,11 +297,11 @@ def check_anchored(ask: Ask, chain: Json, entry: Json, line: str) -> None:
     need(moved == entry["net_nano"], f"{line}.net_nano", f"the ledger moved {moved} nano on this lane")
 
 
-def check_evidence_before(ask: Ask, ledger: str, entry: Json, line: str) -> None:
+def check_evidence_before(ask: Ask, ledgers: list[str], entry: Json, line: str) -> None:
     """The first batch of the statement continues the one before it on the chain."""
     before = "0x" + bytes(32).hex()
     if entry["sequence"] > 1:
-        log = settled_log(ask, ledger, entry["sequence"] - 1, 0, entry["block_number"])
+        log = settled_log(ask, ledgers, entry["sequence"] - 1, 0, entry["block_number"])
         before = "0x" + str((log or {}).get("data", ""))[-64:]
     need(before == entry["previous_evidence_hash"], f"{line}.previous_evidence_hash", "is not that of the batch before")
 
@@ -375,14 +391,14 @@ def signer_of(batch: Json, head: bytes, domain: bytes, line: str) -> str:
         raise DoesNotHold(f"{line}.signature", "no key can have made it") from error
 
 
-def check_readings(document: Json) -> tuple[dict[str, list[Registers]], int]:
+def check_readings(document: Json, signed_for: str) -> tuple[dict[str, list[Registers]], int]:
     """Registers by metering point, from batches whose chains hold, whose heads are anchored, with the keys anchored."""
     chain = document["chain"]
     domain = keccak(
         keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
         + keccak(b"Commonwatt")
         + keccak(b"1")
-        + bytes.fromhex(word(chain["chain_id"]) + word(int(chain["ledger"], 16)))
+        + bytes.fromhex(word(chain["chain_id"]) + word(int(signed_for, 16)))
     )
     given: dict[tuple[str, int], list[tuple[str, Json]]] = defaultdict(list)
     for i, batch in enumerate(document["readings"]):
@@ -674,13 +690,14 @@ def verified(document: Json, ask: Ask, older: Json | None) -> Iterator[str]:
     need(document["format"] == FORMAT, "format", f"is not {FORMAT!r}")
     start_s, end_s = check_span(document)
     yield from check_chain(ask, document["chain"], older)
+    ledgers = ledgers_of(ask, document["chain"]["ledger"])
     rounds: dict[int, Json] = {}
     for i, entry in enumerate(document["batches"]):
         line = f"batches[{i}]"
         check_entry(entry, line, document["member"])
-        check_anchored(ask, document["chain"], entry, line)
+        check_anchored(ask, document["chain"], ledgers, entry, line)
         if i == 0:
-            check_evidence_before(ask, document["chain"]["ledger"], entry, line)
+            check_evidence_before(ask, ledgers, entry, line)
         yield f"{line}: batch {entry['sequence']} is on the chain, its prices are those of the clearings it names"
         rounds.update({each["start_s"]: each for each in entry["rounds"]})
     for i, (before, after) in enumerate(pairwise(document["batches"])):
@@ -688,7 +705,7 @@ def verified(document: Json, ask: Ask, older: Json | None) -> Iterator[str]:
         continues = after["previous_evidence_hash"] == before["evidence_hash"]
         need(continues, f"batches[{i + 1}].previous_evidence_hash", "is not the evidence of the batch before")
     tariffs = checked_tariffs(document, rounds)
-    registers, count = check_readings(document)
+    registers, count = check_readings(document, ledgers[-1])
     yield f"readings: {count} are signed by the gateways that the batches anchor"
 
     def energy(point: str, first_s: int, last_s: int) -> Energy | None:

@@ -139,6 +139,27 @@ def test_a_member_is_registered_once_and_at_the_next_lane(sender: LedgerSender) 
     assert sender.contract.functions.memberCount().call() == MEMBERS + 1
 
 
+def test_a_members_balance_moves_from_one_wallet_to_another_and_to_none(sender: LedgerSender) -> None:
+    first, second, stranger = member_address(1), member_address(60), member_address(61)
+    nobody = "0x" + "00" * 20
+    sender.succeeds("issue", 1, 5)
+    receipt = sender.succeeds("moveAccount", 1, first, second)
+    assert sender.events("AccountMoved", receipt) == [{"lane": 1, "from": first, "to": second}]
+    assert (sender.read("balanceOf", first), sender.read("balanceOf", second)) == (0, 5)
+    assert [sender.read("lanePlusOneOf", each) for each in (first, second)] == [0, 2]
+    assert sender.refusal("moveAccount", 1, first, stranger) == f"NotTheMembers(account={first.lower()})"
+    assert sender.refusal("moveAccount", 2, second, stranger) == f"NotTheMembers(account={second.lower()})"
+    assert sender.refusal("moveAccount", 2, nobody, second) == f"AlreadyRegistered(account={second.lower()})"
+    assert sender.refusal("moveAccount", MEMBERS, nobody, stranger) == f"UnknownMember(lane={MEMBERS})"
+    refusal = sender.refusal("moveAccount", 1, second, stranger, key=STRANGER)
+    assert refusal.startswith("AccessControlUnauthorizedAccount(")
+    sender.succeeds("moveAccount", 1, second, first)  # back to the one that was given up
+    sender.succeeds("moveAccount", 1, first, nobody)
+    assert sender.read("lanePlusOneOf", first) == 0
+    sender.succeeds("pause")
+    assert sender.refusal("moveAccount", 1, nobody, first) == "EnforcedPause()"
+
+
 def test_the_last_lane_is_taken_and_one_more_is_refused(sender: LedgerSender) -> None:
     # Five million members cannot be registered in a test: the stored count is put there instead.
     last = 5 * 2**20 - 1

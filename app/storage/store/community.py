@@ -32,6 +32,7 @@ class Community:
     chain_id: int | None = None
     ledger_address: str | None = None
     ledger_code_hash: str | None = None
+    first_ledger_address: str | None = None
     certificates_address: str | None = None
     genesis_hash: str | None = None
     drawing_json: str | None = None
@@ -42,10 +43,11 @@ class Community:
 
     @property
     def signing_domain(self) -> SigningDomain | None:
-        """The domain gateways sign under, None before the ledger is deployed."""
-        if self.chain_id is None or self.ledger_address is None:
+        """The domain gateways sign under: of the community's first ledger, None before it is deployed."""
+        first = self.first_ledger_address or self.ledger_address
+        if self.chain_id is None or first is None:
             return None
-        return SigningDomain(chain_id=self.chain_id, verifying_contract=self.ledger_address)
+        return SigningDomain(chain_id=self.chain_id, verifying_contract=first)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,18 @@ def save_chain(
         )
     connection.execute(update(COMMUNITY).where(COMMUNITY.c.id == community.id).values(**asdict(changed)))
     return changed
+
+
+def save_successor(connection: Connection, *, ledger_address: str, ledger_code_hash: str) -> None:
+    """Another ledger has taken over; gateways go on signing for the first."""
+    community = the_community(connection)
+    first = community.first_ledger_address or community.ledger_address
+    values = {
+        "ledger_address": ledger_address,
+        "ledger_code_hash": ledger_code_hash,
+        "first_ledger_address": first,
+    }
+    connection.execute(update(COMMUNITY).values(**values))
 
 
 def save_certificates(connection: Connection, address: str) -> None:

@@ -2,13 +2,14 @@
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
-from app.storage import tables
+from app.storage import account_tables, tables
 from app.storage.store.bulk import insert_all, upsert
 from app.storage.tables import core_table
 
 KEYS = core_table(tables.MemberKeyRow)
+MOVES = core_table(account_tables.WalletMoveRow)
 CHALLENGES = core_table(tables.WalletChallengeRow)
 
 
@@ -30,6 +31,33 @@ class WalletChallenge:
     address: str
     message: str
     expires_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalletMove:
+    """A member's balance is to be shown to the address `after` in the place of `before`; `id` as it was kept."""
+
+    participant_id: str
+    before: str | None
+    after: str
+    id: int | None = None
+
+
+def add_wallet_move(connection: Connection, move: WalletMove) -> None:
+    """Keep what the ledger is to learn, in the order of keeping."""
+    values = {"participant_id": move.participant_id, "before": move.before, "after": move.after}
+    connection.execute(MOVES.insert(), values)
+
+
+def wallet_moves(connection: Connection) -> tuple[WalletMove, ...]:
+    """What the ledger does not know yet, in its order."""
+    query = select(MOVES.c.participant_id, MOVES.c.before, MOVES.c.after, MOVES.c.id).where(~MOVES.c.shown)
+    return tuple(WalletMove(**row) for row in connection.execute(query.order_by(MOVES.c.id)).mappings())
+
+
+def mark_shown(connection: Connection, move: WalletMove) -> None:
+    """The ledger knows the move."""
+    connection.execute(update(MOVES).where(MOVES.c.id == move.id).values(shown=True))
 
 
 def add_member_key(connection: Connection, key: MemberKey) -> None:

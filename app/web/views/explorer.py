@@ -25,8 +25,10 @@ from contracts.explorer import (
     ledger_state,
     transaction_of,
 )
+from contracts.fields import FieldError
 from contracts.rpc_client import dispatched_rpc
 from contracts.verify import ChainAnswerError
+from contracts.verify_chain import ledgers_of
 
 EXPLORER_LIMITS = "30 per minute"
 TRANSACTIONS_SHOWN = 25
@@ -51,14 +53,14 @@ def explorer() -> ResponseReturnValue:
     if community is None or community.ledger_address is None or dispatch is None:
         return render_template("public/explorer.html", state=None, trouble="")
     rpc, ledger, certificates = dispatched_rpc(dispatch), community.ledger_address, community.certificates_address
-    contracts = [address for address in (ledger, certificates) if address is not None]
     with reading(engine()) as connection:
         written = newest_transactions(connection, below_nonce=_below(), count=TRANSACTIONS_SHOWN + 1)
     try:
         state = ledger_state(rpc, ledger)
+        contracts = [*(ledgers_of(rpc, ledger) if state is not None else ()), *filter(None, [certificates])]
         supplies = certificate_supplies(rpc, certificates) if certificates is not None else ()
         shown = [transaction_of(rpc, tx_hash, contracts) for _, tx_hash in written[:TRANSACTIONS_SHOWN]]
-    except (ConnectionError, ChainAnswerError):
+    except (ConnectionError, ChainAnswerError, FieldError):
         return render_template(
             "public/explorer.html", state=None, trouble=_("The ledger does not answer just now.")
         ), 503
@@ -104,6 +106,7 @@ _SENTENCES: Mapping[str, Callable[[Formats, Sequence[Any]], str]] = {
         last=_moment(fmt, values[2]),
     ),
     "MembersRegistered": lambda _fmt, values: _("%(count)s members got their place.", count=values[1]),
+    "AccountMoved": lambda *_unused: _("A member's balance is shown to another wallet, or to none."),
     "Issued": lambda fmt, values: _("%(money)s of credit was issued to a member who paid.", money=fmt.money(values[1])),
     "Redeemed": lambda fmt, values: _("%(money)s of credit was paid out to a member.", money=fmt.money(values[1])),
     "SuccessorAnnounced": lambda fmt, values: _(
