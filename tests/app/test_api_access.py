@@ -24,7 +24,7 @@ SPAN = {"start_s": NOON_S, "end_s": NOON_S + 900}
 
 def _example(app: Flask, rule: Rule) -> str:
     """An address of this rule with something in the place of every variable."""
-    for value in (1, "x"):
+    for value in (1, "x", "members"):
         with suppress(ValueError):
             return app.url_map.bind("localhost").build(rule.endpoint, dict.fromkeys(rule.arguments, value))
     raise AssertionError(rule)
