@@ -18,11 +18,15 @@ from app.window_entry import first_open_s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowPlan:
-    """A window, what is decided for it already, and Wh (+ drawn) planned by start of the intervals to come."""
+    """A window, what is decided for it already, and Wh (+ drawn) planned by start of the intervals to come.
+
+    expected_micro_per_kwh  the prices that the plan was made with, of all intervals that are left of the window
+    """
 
     placed: PlacedWindow
     traded: Traded
     planned_wh: Mapping[int, int]
+    expected_micro_per_kwh: Mapping[int, int]
 
 
 def window_plans(connection: Connection, windows: Sequence[PlacedWindow], *, now_s: int) -> tuple[WindowPlan, ...]:
@@ -34,16 +38,22 @@ def window_plans(connection: Connection, windows: Sequence[PlacedWindow], *, now
     known = known_prices(connection, start_s=now_s - (DAYS_OF_MEMORY + 1) * DAY_S, decided_s=now_s)
     open_s = first_open_s(now_s, interval_s)
     traded = traded_by_window(connection, [each.window.window_id for each in windows], before_s=open_s)
-    return tuple(
-        WindowPlan(
-            placed=each,
-            traded=traded.get(each.window.window_id, NOTHING_YET),
-            planned_wh=_planned(each, traded, known, homes[each.window.metering_point].bounds, now_s, interval_s)
-            if each.window.metering_point in homes and each.cancelled_s is None
-            else {},
+    plans = []
+    for each in windows:
+        window = each.window
+        planned: dict[int, int] = {}
+        expected: dict[int, int] = {}
+        if window.metering_point in homes and each.cancelled_s is None:
+            planned, expected = _planned(each, traded, known, homes[window.metering_point].bounds, now_s, interval_s)
+        plans.append(
+            WindowPlan(
+                placed=each,
+                traded=traded.get(window.window_id, NOTHING_YET),
+                planned_wh=planned,
+                expected_micro_per_kwh=expected,
+            )
         )
-        for each in windows
-    )
+    return tuple(plans)
 
 
 def _planned(
@@ -53,14 +63,16 @@ def _planned(
     bounds: PriceBounds,
     now_s: int,
     interval_s: int,
-) -> dict[int, int]:
+) -> tuple[dict[int, int], dict[int, int]]:
+    """(Wh planned where anything is, expected price everywhere) by start of the intervals to come."""
     window = placed.window
     first_s = max(window.earliest_s, first_open_s(now_s, interval_s))
     starts = range(first_s, window.latest_s, interval_s)
     if not starts:
-        return {}
+        return {}, {}
     prices = expected_prices(known, starts, decided_s=now_s, lowest=sell_at_least(bounds), highest=buy_at_most(bounds))
     reservoir = reservoir_of(window, start_s=first_s, minutes=interval_s // 60)
     content = content_mwh(window, traded.get(window.window_id, NOTHING_YET))
     plan = planned_wh(reservoir, prices, content)
-    return {start_s: wh for start_s, wh in zip(starts, plan, strict=True) if wh}
+    planned = {start_s: wh for start_s, wh in zip(starts, plan, strict=True) if wh}
+    return planned, dict(zip(starts, prices, strict=True))

@@ -44,6 +44,7 @@ HOUSEHOLD = (
             "household.account",
             "household.ask_for_wallet",
             "household.notices",
+            "household.plan",
             "household.own_data",
             "household.follow_interval",
         ),

@@ -227,7 +227,7 @@ def test_a_running_period_is_compared_with_the_same_stretch_of_the_one_before(
 def test_periods_before_the_first_reading_and_in_the_future_lead_somewhere(street_app: Flask) -> None:
     browser = member(street_app, "M02")
     page = browser.get("/history/2015")
-    assert "Nothing was metered in 2015" in shown(page.text)
+    assert "Nothing was metered: 2015" in shown(page.text)
     assert 'href="/history/2016"' in page.text
     for key in ("2017", "2016-07", "2016-13", "2016-02-30", "yesterday", "201é"):
         assert browser.get(f"/history/{key}").status_code == 404

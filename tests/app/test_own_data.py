@@ -27,7 +27,7 @@ NOW_S = int(NOW.timestamp())
 TELLING = {"participant_id", "metering_point_id", "device_id", "order_id", "window_id", "debit", "credit", "actor"}
 TELLING |= {"subject", "to_address", "email", "sign_in_for", "member_id", "account"}
 # Tables of which an actor is only who did it.
-DEEDS = {"settlement_run"}
+DEEDS = {"settlement_run", "task"}
 
 
 @pytest.fixture(autouse=True)

@@ -38,6 +38,7 @@ PAGES = (
     "/sharing/2016-06",
     "/data",
     "/notices",
+    "/plan",
     f"/follow/{YESTERDAY_S + 13 * 3600}",
     "/more",
     "/help",

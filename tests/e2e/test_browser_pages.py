@@ -38,6 +38,7 @@ PAGES = {
         "/sharing/2016-01",
         "/data",
         "/notices",
+        "/plan",
         "/verify",
         f"/follow/{NOON_S}",
         "/more",

@@ -21,6 +21,7 @@ from app.web.views import (  # noqa: F401  imported for the routes they register
     orders,
     origin,
     own_data,
+    plan,
     preferences,
     sharing,
     statements,

@@ -74,6 +74,12 @@ MORE_PAGES = (
         what=lazy_gettext("What is new, and whether by e-mail."),
     ),
     MorePage(
+        endpoint="household.plan",
+        icon="sun",
+        label=lazy_gettext("Plan of your devices"),
+        what=lazy_gettext("What battery, car and heat pump will do, and why."),
+    ),
+    MorePage(
         endpoint="household.own_data",
         icon="shield",
         label=lazy_gettext("Your data"),
