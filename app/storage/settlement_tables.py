@@ -58,12 +58,17 @@ class TransferRow(SQLModel, table=True):
     start_s: int = Field(index=True, sa_type=BigInteger)
     run: str
     kind: str
-    debit: str = Field(index=True)
-    credit: str = Field(index=True)
+    debit: str
+    credit: str
     amount_nano: int = Field(sa_type=BigInteger)
     energy_wh: int
     price_micro_per_kwh: int
     batch_sequence: int | None = Field(default=None, index=True)
+    # A balance, or what a month cost, is a sum over one account's rows: the index alone answers it.
+    __table_args__ = (
+        Index("transfer_by_debit", "debit", "start_s", "kind", "amount_nano"),
+        Index("transfer_by_credit", "credit", "start_s", "kind", "amount_nano"),
+    )
 
 
 class SettlementBatch(SQLModel, table=True):

@@ -14,6 +14,7 @@ NO_COST = (TransferKind.PAYMENT.value, TransferKind.ROUNDING.value)
 """Kinds of transfers that pay for no energy."""
 
 # Part of a transfer's id, behind RUN/START/KIND/SUBJECT: what is paid for energy that went out.
+_OUTGOING_KINDS = (TransferKind.ENERGY.value, TransferKind.VAT.value, TransferKind.CONGESTION.value)
 _OUTGOING = ("%/%/%/%/sell%", "%/%/%/%/compensation%")
 
 
@@ -78,18 +79,21 @@ def paid_sums(connection: Connection, account: str, cuts: Sequence[int]) -> list
     Payments and carried rounding are no cost of energy and left out.
     """
     place = _between(TRANSFERS.c.start_s, cuts)
-    is_outgoing = or_(*(TRANSFERS.c.transfer_id.like(pattern) for pattern in _OUTGOING))
+    # Apart, because the first needs the index of the accounts alone, the second the ids of some kinds.
+    of_energy = TRANSFERS.c.kind.not_in(NO_COST)
+    is_outgoing = and_(
+        TRANSFERS.c.kind.in_(_OUTGOING_KINDS), or_(*(TRANSFERS.c.transfer_id.like(pattern) for pattern in _OUTGOING))
+    )
     totals = [[0, 0] for _ in pairwise(cuts)]
-    for side, sign in ((TRANSFERS.c.debit, 1), (TRANSFERS.c.credit, -1)):
-        outgoing = func.sum(case((is_outgoing, TRANSFERS.c.amount_nano), else_=0))
-        query = (
-            select(place, func.sum(TRANSFERS.c.amount_nano), outgoing)
-            .where(side == account, TRANSFERS.c.kind.not_in(NO_COST), *_span(TRANSFERS.c.start_s, cuts))
-            .group_by("place")
-        )
-        for index, all_nano, outgoing_nano in connection.execute(query):
-            totals[index][0] += sign * int(all_nano)
-            totals[index][1] -= sign * int(outgoing_nano)
+    for side, paid_sign in ((TRANSFERS.c.debit, 1), (TRANSFERS.c.credit, -1)):
+        for column, sign, condition in ((0, paid_sign, of_energy), (1, -paid_sign, is_outgoing)):
+            query = (
+                select(place, func.sum(TRANSFERS.c.amount_nano))
+                .where(side == account, condition, *_span(TRANSFERS.c.start_s, cuts))
+                .group_by("place")
+            )
+            for index, amount_nano in connection.execute(query):
+                totals[index][column] += sign * int(amount_nano)
     return [(paid_nano, earned_nano) for paid_nano, earned_nano in totals]
 
 
