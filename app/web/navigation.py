@@ -72,11 +72,12 @@ OPERATOR = (
 TREASURER = (
     Place(endpoint="treasury.accounts", label=lazy_gettext("Accounts"), icon="bill", within=("treasury.import_bank",)),
 )
-_BY_ROLE = {"household": HOUSEHOLD, "operator": OPERATOR, "treasurer": TREASURER}
+GRID_VIEWER = tuple(place for place in OPERATOR if place.endpoint in {"operator.network", "operator.rounds"})
+_BY_ROLE = {"household": HOUSEHOLD, "operator": OPERATOR, "treasurer": TREASURER, "grid_viewer": GRID_VIEWER}
 
 
-def navigation(role: str | None, endpoint: str | None) -> tuple[Place, ...]:
-    """The places of a role with the current one marked; empty for who is not signed in."""
+def navigation(roles: frozenset[str], endpoint: str | None) -> tuple[Place, ...]:
+    """The places of all roles of a person, each once, with the current one marked; empty for who is not signed in."""
     return tuple(
         Place(
             endpoint=place.endpoint,
@@ -86,5 +87,5 @@ def navigation(role: str | None, endpoint: str | None) -> tuple[Place, ...]:
             within=place.within,
             active=endpoint == place.endpoint or endpoint in place.within,
         )
-        for place in _BY_ROLE.get(role or "", ())
+        for place in dict.fromkeys(place for role, places in _BY_ROLE.items() if role in roles for place in places)
     )

@@ -45,7 +45,7 @@ def page_values() -> dict[str, Any]:
         "viewer": viewer,
         "unread_count": unread_count,
         "theme": theme if theme in THEMES else None,
-        "navigation": navigation(viewer.role if viewer else None, request.endpoint),
+        "navigation": navigation(viewer.roles if viewer else frozenset(), request.endpoint),
         "sign_in_url": url_for("auth.sign_in"),
         "sign_out_url": url_for("auth.sign_out"),
         "asset": asset,

@@ -8,7 +8,7 @@ from flask import Blueprint, abort, render_template, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from app.access import Access, declare
+from app.access import Access, access, declare
 from app.storage.database import reading
 from app.storage.store.tasks import REPLAY, newest_task
 from app.web.context import day_asked_for, engine, page, require_interval
@@ -84,6 +84,7 @@ def attention(state: CommunityState) -> list[tuple[str, str, str, str]]:
 
 
 @operator.get("/rounds")
+@access(Access.GRID)
 def rounds() -> str:
     """The rounds of a day."""
     day = day_asked_for()
@@ -101,6 +102,7 @@ def rounds() -> str:
 
 
 @operator.get(f"/rounds/<int(max={LATEST_S}):start_s>")
+@access(Access.GRID)
 def round_page(start_s: int) -> str:
     """One round in full: result, certificate, limits with names and shadow prices."""
     present = page()

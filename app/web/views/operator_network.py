@@ -7,6 +7,7 @@ from typing import Any
 from flask import abort, render_template, url_for
 from flask_babel import gettext as _
 
+from app.access import Access, access
 from app.feeder_room import TABLE_OF_KIND, feeder_rooms
 from app.local_time import day_of
 from app.storage.database import reading
@@ -34,6 +35,7 @@ class Extremes:
 
 @operator.get("/network", defaults={"start_s": None})
 @operator.get(f"/network/<int(max={LATEST_S}):start_s>")
+@access(Access.GRID)
 def network(start_s: int | None) -> str:
     """The map of a round, by default of the newest one."""
     present = page()

@@ -25,7 +25,6 @@ HOME_OF_ROLE = {
     "operator": "operator.dashboard",
     "treasurer": "treasury.accounts",
     "grid_viewer": "operator.network",
-    "support": "operator.member_list",
 }
 THEMES = ("light", "dark")
 A_YEAR_S = 31_536_000
