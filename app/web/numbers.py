@@ -1,10 +1,16 @@
 """Numbers people type: prices and energies, as exact integers."""
 
+import re
 from decimal import Decimal, InvalidOperation
 
 from flask_babel import gettext as _
 
+from app.web.formats import MINUS
 from matching.orders import PRICE_TICK_MICRO_PER_KWH
+
+# Between thousands people write spaces of several widths, apostrophes, points or commas.
+SPACES = re.compile(r"[\s'\u2019]")
+GROUPED = re.compile(r"-?\d{1,3}(?:(?:,\d{3})+(?:\.\d*)?|(?:\.\d{3})+(?:,\d*)?|[.,]\d*)?|-?\d+(?:[.,]\d*)?")
 
 
 class TypedNumberError(ValueError):
@@ -14,7 +20,7 @@ class TypedNumberError(ValueError):
 def typed_price_micro(text: str, *, micro_per_unit: int, unit: str) -> int:
     """A price typed in `unit` (for example ct/kWh) as micro-units per kWh, on the tick.
 
-    A comma counts as the decimal point. Raises TypedNumberError.
+    Points and commas as `_decimal` reads them. Raises TypedNumberError.
     """
     value = _decimal(
         text,
@@ -74,9 +80,19 @@ def typed_percent(text: str, *, parts: int) -> int:
 
 
 def _decimal(text: str, remedy: str) -> Decimal:
-    cleaned = text.strip().replace(",", ".")
+    """A number as people of any region write it. Of points and commas the last is the decimal one if both are there;
+    one alone is decimal too, since a number field of a browser always sends a point; repeated, it separates thousands.
+    """
+    cleaned = SPACES.sub("", text).replace(MINUS, "-")
+    separators = "".join(each for each in cleaned if each in ".,")
+    if GROUPED.fullmatch(cleaned) and len(separators) > 1:
+        if len(set(separators)) == 2:
+            whole, _decimal_mark, fraction = cleaned.rpartition(separators[-1])
+            cleaned = f"{whole.replace(separators[0], '')}.{fraction}"
+        else:
+            cleaned = cleaned.replace(separators[0], "")
     try:
-        value = Decimal(cleaned)
+        value = Decimal(cleaned.replace(",", "."))
     except InvalidOperation:
         raise TypedNumberError(remedy) from None
     if not value.is_finite() or abs(value) > 1_000_000:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.local_time import LocalDay, LocalMonth, day_of
 from app.web.formats import LOCALES, NANO_PER_CENT, Formats, reader_locale, whole_cents
-from app.web.numbers import TypedNumberError, typed_energy_wh, typed_price_micro
+from app.web.numbers import TypedNumberError, typed_cents, typed_energy_wh, typed_price_micro
 
 BERLIN = ZoneInfo("Europe/Berlin")
 EURO = Formats(locale="en_IE", zone=BERLIN, currency="EUR")
@@ -41,6 +41,35 @@ def test_a_price_is_exact_to_the_tick_in_the_unit_of_an_energy_bill() -> None:
 def test_energy_shows_what_a_glance_needs_and_tables_show_every_watt_hour() -> None:
     assert [EURO.energy_number(wh) for wh in (0, 1234, 12_345, 1_234_567)] == ["0.00", "1.23", "12.3", "1,235"]
     assert EURO.exact_energy(1_234_567) == "1,234.567"
+
+
+ALL_LOCALES = [locale for locales in LOCALES.values() for locale in locales]
+
+
+@pytest.mark.parametrize("locale", ALL_LOCALES)
+@given(st.integers(1, 10**8 - 1), st.integers(-(10**6), 10**6), st.integers(1, 10**9))
+def test_what_is_shown_is_read_back_as_the_same_cents_ticks_and_watt_hours(
+    locale: str, cents: int, ticks: int, energy_wh: int
+) -> None:
+    fmt = Formats(locale=locale, zone=BERLIN, currency="EUR")
+    assert typed_cents(fmt.cents(cents).replace("€", "").replace("EUR", "")) == cents
+    assert typed_price_micro(fmt.price_number(ticks * 100), micro_per_unit=10_000, unit="ct/kWh") == ticks * 100
+    assert typed_energy_wh(fmt.exact_energy(energy_wh)) == energy_wh
+
+
+def test_a_region_writes_amounts_shares_and_days_its_own_way() -> None:
+    german, swiss = (Formats(locale=locale, zone=BERLIN, currency="EUR") for locale in ("de_DE", "de_CH"))
+    assert german.money(-1_234_500_000_000) == "−1.234,50\N{NO-BREAK SPACE}€"
+    assert swiss.exact_energy(1_234_567) == "1’234.567"
+    assert (EURO.share(0.125, 1), german.share(0.125, 1)) == ("12.5%", "12,5\N{NO-BREAK SPACE}%")
+    assert german.day(date(2016, 6, 7)) == "Di., 7. Juni 2016"
+    assert german.moment(1_465_300_000) == "7. Juni 2016, 13:46"
+
+
+@pytest.mark.parametrize("text", ["1.23.456", "1,2,3", "1.234,5.6", "1..2", "1,,2"])
+def test_separators_that_separate_no_thousands_are_refused(text: str) -> None:
+    with pytest.raises(TypedNumberError):
+        typed_energy_wh(text)
 
 
 def test_local_time_knows_summer_time_and_the_day_of_reckoning() -> None:

@@ -1,73 +1,21 @@
 """Every page in a browser, on a phone in the light and a desk in the dark: nothing foreign, nothing axe objects to."""
 
+import gzip
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.app.community_day import FIRST_DAY, MEMBER_EMAIL, OPERATOR_EMAIL, PASSWORD, PLANT_EMAIL, CommunityDay
-from tests.app.street_server import serving
+from tests.app.community_day import MEMBER_EMAIL, OPERATOR_EMAIL, PASSWORD, PLANT_EMAIL, CommunityDay
+from tests.app.street_server import application, serving
+from tests.e2e.browser_pages import DESKTOP, NO_PAGES, PAGES, PHONE, SHOWN
 from tests.e2e.screenshots import sign_in
 
 pytestmark = pytest.mark.needs("chromium")
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
-NOON_S = int((FIRST_DAY + timedelta(days=1, hours=13)).timestamp())
-PAGES = {
-    "": ("/", "/sign-in", "/sign-in/forgotten", "/help", "/explorer", "/explorer?before=0", "/nowhere"),
-    MEMBER_EMAIL: (
-        "/home",
-        "/home?day=2016-06-14",
-        "/home?day=2016-01-01",
-        "/prices",
-        f"/why/{NOON_S}",
-        "/orders",
-        "/preferences",
-        "/devices",
-        "/statements",
-        "/statements/2016-06",
-        "/statements/2016-06/origin",
-        "/statements/2016-05/origin",
-        "/history/2016-06-14",
-        "/history/2016-06",
-        "/history/2015",
-        "/sharing",
-        "/sharing/2016-01",
-        "/data",
-        "/notices",
-        "/plan",
-        "/verify",
-        f"/follow/{NOON_S}",
-        "/more",
-        "/operator",
-        "/password",
-        "/security",
-        "/security/tokens",
-    ),
-    PLANT_EMAIL: (f"/why/{NOON_S}", "/devices"),
-    OPERATOR_EMAIL: (
-        "/operator",
-        f"/operator/network/{NOON_S}",
-        "/operator/rounds",
-        f"/operator/rounds/{NOON_S}",
-        "/operator/devices",
-        "/operator/settlement",
-        "/operator/members",
-        "/operator/members/M03",
-        "/operator/members/add",
-        "/operator/more",
-        "/operator/audit",
-        "/operator/tariffs",
-        "/operator/audit?actor=nobody",
-    ),
-}
-LOOKS = (
-    {"viewport": {"width": 360, "height": 740}, "color_scheme": "light"},
-    {"viewport": {"width": 1280, "height": 860}, "color_scheme": "dark"},
-)
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +59,22 @@ def watched(context: BrowserContext, address: str, complaints: list[str]) -> Pag
     return page
 
 
+def test_no_page_is_forgotten(street: CommunityDay) -> None:
+    app = application(street)
+    addresses = app.url_map.bind("localhost")
+    looked_at = {
+        addresses.match(path.partition("?")[0])[0] for paths in PAGES.values() for path in paths if path != "/nowhere"
+    }
+    answering = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if "GET" in (rule.methods or ()) and not rule.rule.startswith(("/api/", "/assets/"))
+    }
+    assert answering - looked_at == NO_PAGES
+
+
 @pytest.mark.parametrize("email", PAGES)
-@pytest.mark.parametrize("look", LOOKS, ids=["phone-light", "desktop-dark"])
+@pytest.mark.parametrize("look", SHOWN.values(), ids=SHOWN)
 def test_every_page_is_accessible_quiet_and_as_wide_as_its_window(
     browser: Browser, address: str, sessions: dict[str, object], email: str, look: dict[str, object]
 ) -> None:
@@ -131,7 +93,7 @@ def test_every_page_is_accessible_quiet_and_as_wide_as_its_window(
 def test_open_tables_and_errors_of_forms_are_accessible_too(
     browser: Browser, address: str, sessions: dict[str, object]
 ) -> None:
-    context = browser.new_context(**LOOKS[0], storage_state=sessions[MEMBER_EMAIL])
+    context = browser.new_context(**PHONE, storage_state=sessions[MEMBER_EMAIL])
     page = context.new_page()
     page.goto(f"{address}/home")
     for summary in page.get_by_text("Show as table").all():
@@ -149,7 +111,7 @@ def test_a_bill_is_verified_in_the_browser_and_both_verdicts_are_accessible(
     browser: Browser, address: str, sessions: dict[str, object], tmp_path: Path
 ) -> None:
     complaints: list[str] = []
-    context = browser.new_context(**LOOKS[0], storage_state=sessions[MEMBER_EMAIL])
+    context = browser.new_context(**PHONE, storage_state=sessions[MEMBER_EMAIL])
     page = watched(context, address, complaints)
     page.goto(f"{address}/statements/2016-06")
     page.get_by_role("link", name="Verify this bill").click()
@@ -172,8 +134,42 @@ def test_a_bill_is_verified_in_the_browser_and_both_verdicts_are_accessible(
     assert complaints == []
 
 
+def test_the_home_page_is_light(browser: Browser, address: str, sessions: dict[str, object]) -> None:
+    """What a first visit loads, compressed as a proxy does: fonts are so already. The chart is part of the page."""
+    context = browser.new_context(**PHONE, storage_state=sessions[MEMBER_EMAIL])
+    page = context.new_page()
+    loaded: list[bytes] = []
+    page.on("response", lambda response: loaded.append(response.body()))
+    page.goto(f"{address}/home", wait_until="networkidle")
+    context.close()
+    assert len(loaded) >= 5
+    assert sum(min(len(body), len(gzip.compress(body))) for body in loaded) <= 150_000
+
+
+def test_the_tab_key_passes_every_control_of_a_page(
+    browser: Browser, address: str, sessions: dict[str, object]
+) -> None:
+    context = browser.new_context(**DESKTOP, storage_state=sessions[MEMBER_EMAIL])
+    page = context.new_page()
+    for path in ("/home", "/orders", "/preferences"):
+        page.goto(address + path)
+        controls = "a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']"
+        shown = page.locator(controls).locator("visible=true").count()
+        # A group of radio buttons is one stop.
+        groups = page.evaluate(
+            "() => { const all = [...document.querySelectorAll('input[type=radio]')];"
+            " return all.length - new Set(all.map((each) => each.name)).size; }"
+        )
+        reached = set()
+        for _ in range(shown + 2):
+            page.keyboard.press("Tab")
+            reached.add(page.evaluate("[...document.querySelectorAll('*')].indexOf(document.activeElement)"))
+        assert len(reached) >= shown - groups, path
+    context.close()
+
+
 def test_a_page_with_a_planted_fault_is_found(browser: Browser, address: str) -> None:
-    context = browser.new_context(**LOOKS[0])
+    context = browser.new_context(**PHONE)
     page = context.new_page()
     page.goto(address)
     faults = '<img src="/assets/img/mark.svg"><a href="#x"></a>'
@@ -185,7 +181,7 @@ def test_a_page_with_a_planted_fault_is_found(browser: Browser, address: str) ->
 def test_the_keyboard_reaches_the_content_first_and_reads_the_chart(
     browser: Browser, address: str, sessions: dict[str, object]
 ) -> None:
-    context = browser.new_context(**LOOKS[1], storage_state=sessions[MEMBER_EMAIL])
+    context = browser.new_context(**DESKTOP, storage_state=sessions[MEMBER_EMAIL])
     page = context.new_page()
     page.goto(f"{address}/home?day=2016-06-14")
     page.keyboard.press("Tab")
@@ -204,7 +200,7 @@ def test_the_keyboard_reaches_the_content_first_and_reads_the_chart(
 def test_the_theme_follows_the_system_until_it_is_chosen(
     browser: Browser, address: str, sessions: dict[str, object]
 ) -> None:
-    context = browser.new_context(**LOOKS[1], storage_state=sessions[MEMBER_EMAIL])
+    context = browser.new_context(**DESKTOP, storage_state=sessions[MEMBER_EMAIL])
     page = context.new_page()
     background = "getComputedStyle(document.body).backgroundColor"
     page.goto(f"{address}/home")
@@ -221,7 +217,7 @@ def test_the_theme_follows_the_system_until_it_is_chosen(
 def test_without_scripts_the_theme_and_every_form_still_work(
     browser: Browser, address: str, sessions: dict[str, object]
 ) -> None:
-    context = browser.new_context(**LOOKS[0], storage_state=sessions[MEMBER_EMAIL], java_script_enabled=False)
+    context = browser.new_context(**PHONE, storage_state=sessions[MEMBER_EMAIL], java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{address}/prices")
     page.get_by_role("button", name="Switch between light and dark").click()
