@@ -38,8 +38,8 @@ def sign_in() -> ResponseReturnValue:
 
 @auth_pages.post("/sign-in")
 @access(Access.PUBLIC)
+@guesses_per_account  # counts after the sender, which stands below: what that refuses is no guess at the account
 @guesses.limit(SIGN_IN_LIMITS)
-@guesses_per_account
 def submit_sign_in() -> ResponseReturnValue:
     """Check email and password; the answer does not tell which of them is wrong."""
     email = request.form.get("email", "").strip()

@@ -82,8 +82,8 @@ class Snapshot:
 
     @property
     def feed_in_price_micro_per_kwh(self) -> int:
-        """The community's price of curtailment: the middle of its members' feed-in prices."""
-        return median_low(home.contract.feed_in_price_micro_per_kwh for home in self.homes.values())
+        """The community's price of curtailment: the middle of its members' feed-in prices. Raises InputError."""
+        return self._middle([home.contract.feed_in_price_micro_per_kwh for home in self.homes.values()])
 
     @property
     def grid_forming(self) -> Home | None:
@@ -101,8 +101,13 @@ class Snapshot:
 
     @property
     def supplier_price_micro_per_kwh(self) -> int:
-        """The middle of its members' supplier prices."""
-        return median_low(home.contract.supplier_price_micro_per_kwh for home in self.homes.values())
+        """The middle of its members' supplier prices. Raises InputError."""
+        return self._middle([home.contract.supplier_price_micro_per_kwh for home in self.homes.values()])
+
+    def _middle(self, prices: list[int]) -> int:
+        if not prices:
+            raise InputError("no home has a contract with a supplier now: no round is held until one has")
+        return median_low(prices)
 
     def market_rules(self, *, with_network: bool = False) -> MarketRules:
         """The rules of a round, cleared within a network's limits or not. Raises RuleError where they contradict."""

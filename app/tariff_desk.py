@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 
 from sqlalchemy import Connection
 
@@ -54,7 +55,6 @@ class Change:
 def versions(connection: Connection, *, now_s: int) -> tuple[Version, ...]:
     """Every tariff, the newest first."""
     stored = tariff_versions(connection)
-    ends: list[int | None] = [from_s for from_s, _ in stored[1:]]
     found = [
         Version(
             tariff=Tariff.from_json(text),
@@ -62,7 +62,7 @@ def versions(connection: Connection, *, now_s: int) -> tuple[Version, ...]:
             until_s=until_s,
             is_current=from_s <= now_s and (until_s is None or now_s < until_s),
         )
-        for (from_s, text), until_s in zip(stored, [*ends, None], strict=True)
+        for (from_s, text), until_s in zip_longest(stored, [from_s for from_s, _ in stored[1:]])
     ]
     return tuple(reversed(found))
 

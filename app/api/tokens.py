@@ -23,8 +23,8 @@ token_api = APIBlueprint("token_api", __name__, tag="Tokens")
 
 @token_api.post("/tokens")
 @access(Access.PUBLIC)
+@guesses_per_account  # counts after the sender, which stands below: what that refuses is no guess at the account
 @guesses.limit(SIGN_IN_LIMITS)
-@guesses_per_account
 @token_api.input(TokenRequest)
 @token_api.output(TokenAnswer, status_code=201)
 @token_api.doc(responses={401: "Email or password is wrong"})

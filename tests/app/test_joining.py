@@ -169,6 +169,13 @@ def test_a_membership_ends_after_the_last_round_that_may_hold_its_orders_and_can
         assert contract_at(connection, "cora", NOON_S + DAY_S - 1) is None
 
 
+def test_where_no_home_has_a_contract_no_round_is_held_and_it_is_said(hill: Engine) -> None:
+    with reading(hill) as connection:
+        snapshot = community_at(connection, NOON_S)
+    with pytest.raises(InputError, match="no home has a contract"):
+        replace(snapshot, homes={}).market_rules()
+
+
 def test_who_is_kept_in_the_configuration_is_changed_there(hill: Engine) -> None:
     for member, said in (("anna", "is kept in commonwatt.toml"), ("olga", "no member olga"), ("x", "no member x")):
         with pytest.raises(InputError, match=said), writing(hill) as connection:

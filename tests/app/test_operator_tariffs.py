@@ -16,7 +16,7 @@ from app.audit import entries
 from app.founding import configured, found
 from app.storage.database import reading, writing
 from app.storage.store.community import add_tariff, tariff_json_at, tariff_versions
-from app.tariff_desk import bring_tariff
+from app.tariff_desk import bring_tariff, versions
 from app.tariff_file import TariffVersion, tariff_toml
 from app.worker import network_of
 from contracts.tariff import Tariff
@@ -50,6 +50,11 @@ def olga(web_app: Flask, community: Engine) -> FlaskClient:
     with writing(community) as connection:
         add_tariff(connection, valid_from_s=0, tariff_json=json.dumps(FIRST.to_json()))
     return member(web_app, "olga")
+
+
+def test_a_community_without_a_tariff_has_no_versions(community: Engine) -> None:
+    with reading(community) as connection:
+        assert versions(connection, now_s=JULY_S) == ()
 
 
 def test_a_tariff_from_next_month_is_looked_at_and_then_stored(olga: FlaskClient, community: Engine) -> None:
