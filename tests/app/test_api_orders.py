@@ -62,7 +62,8 @@ def test_an_order_by_hand_is_flexible_and_stands_in_the_book(
         (order,) = book_of(connection, START_S)
         assert (order.order_id, order.participant, order.quantity_wh) == (answer.json["order_id"], "anna", 500)
         assert order.firmness is Firmness.FLEXIBLE
-        assert [(entry.actor, entry.action) for entry in entries(connection)] == [("anna", "order placed")]
+        deeds = [(entry.actor, entry.action) for entry in entries(connection)]
+    assert deeds == [("anna", "order placed"), ("anna", "token issued")]
     assert [order["order_id"] for order in _own(client, anna)] == [answer.json["order_id"]]
 
 

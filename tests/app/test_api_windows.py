@@ -76,7 +76,8 @@ def test_a_window_is_placed_with_a_plan_that_brings_its_energy(
     assert (answer.json["drawn_wh"], answer.json["efficiency_permille"]) == (0, 1_000)
     assert _own(client, anna) == [answer.json]
     with reading(community) as connection:
-        assert [(entry.actor, entry.action) for entry in entries(connection)] == [("anna", "window placed")]
+        deeds = [(entry.actor, entry.action) for entry in entries(connection)]
+    assert deeds == [("anna", "window placed"), ("anna", "token issued")]
 
 
 def test_a_window_without_a_begin_starts_with_the_first_open_interval(

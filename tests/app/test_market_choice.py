@@ -96,7 +96,7 @@ def test_a_member_is_told_why_by_the_way_the_round_was_cleared(
     clock.now_s = NOON_S - 2 * SLOT_S
     clear_round(community, mechanism, DeliveryInterval.at(NOON_S), clock)
     page = html.unescape(member(web_app, "bela").get(f"/why/{NOON_S}").text)
-    told = [name for name, sentence in RULE_TEXT.items() if sentence in page]
+    told = [name for name, sentence in RULE_TEXT.items() if str(sentence) in page]
     assert told == ([] if mechanism == DEFAULT_MECHANISM else [mechanism])
     assert ("the price moved towards" in page) == (mechanism == DEFAULT_MECHANISM)
 

@@ -33,7 +33,7 @@ def late(community: Engine, clock: StandingClock) -> DeliveredDay:
 
 def test_the_page_tells_runs_made_and_to_come_and_what_is_missing(web_app: Flask, late: DeliveredDay) -> None:
     page = text_of(member(web_app, "olga"), "/operator/settlement")
-    assert "1 days settled, 1 of them without some readings" in page
+    assert "1 day settled. 1 of them without some readings" in page
     assert re.search(r"SF Scheduled [^R]*8 Jul", page)
     assert re.search(r"mp-bela 4 0", page)
     assert "Run again" not in page
@@ -50,7 +50,7 @@ def test_a_month_is_run_again_from_the_page_and_the_deed_is_kept(
     answer = post(olga, "/operator/settlement", "/operator/settlement/runs", {"month": "2025-06"})
     assert answer.status_code == 302
     page = text_of(olga, "/operator/settlement")
-    assert f"Run SF.2 of 2025-06: {len(LATE)} intervals changed" in page
+    assert f"Run SF.2 of June 2025: intervals changed: {len(LATE)}" in page
     assert re.search(r"SF\.2 Complete", page)
     with reading(community) as connection:
         newest = entries(connection)[0]

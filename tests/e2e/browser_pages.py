@@ -80,6 +80,7 @@ NO_PAGES = {
     "household.why_now",
     "operator.audit_file",
     "operator.member_file_example",
+    "operator.members_file",
     "operator.founding",
     "operator.founding_example",
 }

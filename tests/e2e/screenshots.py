@@ -99,6 +99,7 @@ def take(browser: Browser, address: str, accounts: dict[str, str], out: Path, wa
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme=shot.theme,
+            locale="en-IE",
             device_scale_factor=2 if shot.size == PHONE else 1,
             reduced_motion="reduce",
             storage_state=states.get(shot.role),

@@ -12,8 +12,9 @@ from meters.vee import Rule
 from tests.app.community_day import MEMBER_EMAIL, OPERATOR_EMAIL, PASSWORD, CommunityDay
 from tests.app.day_doubts import doubt_of
 from tests.app.street_server import serving
+from tests.e2e.browser_pages import DESKTOP, PHONE
 from tests.e2e.screenshots import sign_in
-from tests.e2e.test_browser_pages import LOOKS, violations
+from tests.e2e.test_browser_pages import violations
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -25,7 +26,7 @@ ABOUT = {
 }
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=["phone-light", "desktop-dark"])
+@pytest.mark.parametrize("look", [PHONE, DESKTOP], ids=["phone-light", "desktop-dark"])
 def test_findings_are_accessible_and_as_wide_as_the_window(
     browser: Browser, street: CommunityDay, tmp_path: Path, look: dict[str, object]
 ) -> None:

@@ -14,8 +14,9 @@ from app.factory import create_app
 from app.guess_limits import guesses
 from tests.app.community_day import MEMBER_EMAIL, PASSWORD, CommunityDay, StandingClock
 from tests.app.street_server import application
+from tests.e2e.browser_pages import LOOKS
 from tests.e2e.screenshots import sign_in
-from tests.e2e.test_browser_pages import LOOKS, violations, watched
+from tests.e2e.test_browser_pages import violations, watched
 
 pytestmark = pytest.mark.needs("chromium")
 PHONE = {
@@ -55,7 +56,7 @@ def _phone(context: BrowserContext, page: Page) -> tuple[CDPSession, str]:
 
 def test_a_passkey_is_made_signs_in_without_a_name_and_is_deleted(browser: Browser, address: str) -> None:
     complaints: list[str] = []
-    context = browser.new_context(**LOOKS[0], reduced_motion="reduce")
+    context = browser.new_context(**LOOKS["phone-light"], reduced_motion="reduce")
     page = watched(context, address, complaints)
     cdp, phone = _phone(context, page)
     sign_in(page, address, f"{MEMBER_EMAIL}:{PASSWORD}")
@@ -96,7 +97,7 @@ def test_a_passkey_is_made_signs_in_without_a_name_and_is_deleted(browser: Brows
 
 
 def test_a_copy_of_a_passkey_with_an_older_counter_does_not_sign_in(browser: Browser, address: str) -> None:
-    context = browser.new_context(**LOOKS[1])
+    context = browser.new_context(**LOOKS["desktop-dark"])
     page = context.new_page()
     cdp, phone = _phone(context, page)
     sign_in(page, address, f"{MEMBER_EMAIL}:{PASSWORD}")

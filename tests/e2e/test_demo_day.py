@@ -232,7 +232,7 @@ def test_while_the_day_advances_the_web_application_answers_and_sigterm_ends_eve
         url = demonstration.wait_for_url()
         assert demonstration.out.read_text() == f"{url}\n"
         browser = Browser(url)
-        assert re.search(r'class="banner"[^>]*>Simulated, \w+, 26 May 2016<', browser.client.get("/").text)
+        assert re.search(r'class="banner"[^>]*>Simulated, \w+ 26 May 2016<', browser.client.get("/").text)
         demonstration.wait_for_clock(first_start_s())
         assert browser.sign_in(*told_sign_in(demonstration, "operator")).status_code == 200
         before_s = clock_s(demonstration.state)

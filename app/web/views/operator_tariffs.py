@@ -83,7 +83,7 @@ def _render(typed: dict[str, str], *, error: str = "", preview: Preview | None =
         found = versions(connection, now_s=page().now_s)
     today = page().today.date
     first = date(today.year + today.month // 12, today.month % 12 + 1, 1)
-    newest = found[0].tariff if found else Tariff(version="")
+    newest = found[0].tariff if found else Tariff(version="none yet")
     return render_template(
         "operator/tariffs.html",
         versions=found,
